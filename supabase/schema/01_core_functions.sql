@@ -1,0 +1,565 @@
+-- 01_core_functions.sql: what every later file stands on.
+--
+--   schemas      private (helpers, secrets, counters) and archive (cold rows); neither is exposed through the API
+--   app_admin    the database role of staff
+--   system_config and its readers: settings, feature flags, limits
+--   validators   shapes that a CHECK cannot state in one line
+--
+-- Needs a Supabase project, or the stand-in for its platform in sql/platform/.
+
+-- Guard ------------------------------------------------------------------------
+-- A bare \i runs on after an error. So the first block names the problem and turns the session read-only, the second
+-- one raises it: whatever psql tries next creates nothing.
+do $$
+declare
+    v_missing text;
+    v_problem text;
+    v_hint text;
+begin
+    select string_agg(needed.name, ', ')
+    into v_missing
+    from (
+        values
+            ('schema auth', to_regnamespace('auth') is not null),
+            ('table auth.users', to_regclass('auth.users') is not null),
+            ('function auth.uid()', to_regprocedure('auth.uid()') is not null),
+            ('role anon', to_regrole('anon') is not null),
+            ('role authenticated', to_regrole('authenticated') is not null),
+            ('role service_role', to_regrole('service_role') is not null),
+            ('role authenticator', to_regrole('authenticator') is not null)
+    ) as needed (name, is_there)
+    where not needed.is_there;
+
+    if current_setting('server_version_num')::integer < 150000 then
+        v_problem := format('PostgreSQL 15 or newer is needed, this is %s', current_setting('server_version'));
+        v_hint := 'Upgrade the server, or connect to another one.';
+    elsif v_missing is not null then
+        v_problem := format('this database lacks what Supabase provides: %s', v_missing);
+        v_hint := 'On plain PostgreSQL run this first, as a superuser, from the project root, in a new session: '
+            || 'psql -v ON_ERROR_STOP=1 -f sql/platform/roles.sql -f sql/platform/database.sql';
+    elsif exists (
+        select
+        from (
+            values
+                ('public.profiles', 'user_id', false),
+                ('public.api_configurations', 'is_validated', true),
+                ('public.user_preferences', 'theme', true),
+                ('public.prompt_history', 'provider', true),
+                ('public.feedback', 'feedback_type', true)
+        ) as legacy (table_name, column_name, is_new)
+        where exists (
+            select from pg_catalog.pg_class as class
+            where class.oid = to_regclass(legacy.table_name) and class.relkind = 'r'
+        )
+        and legacy.is_new <> exists (
+            select from pg_catalog.pg_attribute as attribute
+            where attribute.attrelid = to_regclass(legacy.table_name) and attribute.attname = legacy.column_name
+        )
+    ) then
+        v_problem := 'this database holds a legacy PromptCraft Forge installation';
+        v_hint := 'Nothing was changed. Install into an empty database, or read '
+            || '"Existing installations" in docs/DATABASE_STRUCTURE.md.';
+    elsif exists (
+        select from pg_catalog.pg_extension as extension
+        where extension.extname = 'pgcrypto' and extension.extnamespace <> to_regnamespace('extensions')
+    ) then
+        v_problem := 'the extension pgcrypto is not in the schema extensions';
+        v_hint := 'Run: create schema if not exists extensions; alter extension pgcrypto set schema extensions;';
+    end if;
+
+    perform set_config('forge.problem', coalesce(v_problem, ''), false);
+    perform set_config('forge.hint', coalesce(v_hint, ''), false);
+    if v_problem is not null then
+        perform set_config('default_transaction_read_only', 'on', false);
+    end if;
+end
+$$;
+
+do $$
+begin
+    if current_setting('forge.problem') <> '' then
+        raise exception '%', current_setting('forge.problem')
+            using errcode = 'object_not_in_prerequisite_state', hint = current_setting('forge.hint');
+    end if;
+end
+$$;
+
+-- Schemas ----------------------------------------------------------------------
+create schema if not exists extensions;
+create schema if not exists private;
+create schema if not exists archive;
+
+-- Nobody but the owner may even look a name up there. What a policy, a CHECK or a wrapper calls in private was bound
+-- when that was created, so it needs EXECUTE and no USAGE.
+revoke all on schema private, archive from public, anon, authenticated, service_role;
+
+comment on schema private is 'Helpers, secrets, counters and rollups. Never exposed through the API.';
+comment on schema archive is 'Cold rows, kept by month. Never exposed through the API.';
+
+create extension if not exists pgcrypto with schema extensions;
+
+-- app_admin --------------------------------------------------------------------
+-- Staff are a database role and not a flag in a table: a policy "own row or is_admin()" cannot use the user_id index,
+-- and only a role can hold column grants of its own. auth.users.role = 'app_admin' makes Supabase Auth issue tokens
+-- with this role, and PostgREST switch to it. Member of authenticated, because a role of ours cannot be given USAGE
+-- on the schema auth, and staff are users as well.
+do $$
+begin
+    if to_regrole('app_admin') is null then
+        create role app_admin nologin inherit;
+    end if;
+    -- Roles outlive databases: what an earlier installation granted may not be ours to grant again.
+    if not pg_has_role('app_admin', 'authenticated', 'usage') then
+        grant authenticated to app_admin;
+    end if;
+    if not pg_has_role('authenticator', 'app_admin', 'member') then
+        grant app_admin to authenticator;
+    end if;
+end
+$$;
+
+create or replace function public.is_admin()
+returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+    select current_user = 'app_admin'
+$$;
+
+comment on function public.is_admin() is
+'True when the caller is staff, that is when the request runs as the database role app_admin.';
+
+-- updated_at -------------------------------------------------------------------
+create or replace function public.update_updated_at_column()
+returns trigger
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+    -- Clients send updated_at as well; the server's clock wins.
+    new.updated_at := now();
+    return new;
+end
+$$;
+
+comment on function public.update_updated_at_column() is
+'Trigger: stamps updated_at on every update, whatever the client sent.';
+
+-- Validators -------------------------------------------------------------------
+-- CHECK constraints call these as the writing role, so 07 grants EXECUTE to whoever may write the column.
+-- Strict: null in, null out, which a CHECK lets pass.
+
+create or replace function private.is_web_url(url text)
+returns boolean
+language sql
+immutable
+strict
+security invoker
+set search_path = ''
+as $$
+    -- The scheme is what matters: javascript: and data: must never reach an href or a src.
+    select url ~ '^https?://[^[:space:]<>"]+$' and length(url) <= 2048
+$$;
+
+comment on function private.is_web_url(text) is 'True for an http or https URL of at most 2048 characters.';
+
+create or replace function private.is_email(address text)
+returns boolean
+language sql
+immutable
+strict
+security invoker
+set search_path = ''
+as $$
+    -- Loose on purpose: only a message that arrives proves an address.
+    select address ~ '^[^@[:space:]<>"]+@[^@[:space:]<>"]+\.[^@[:space:]<>".]+$' and length(address) <= 254
+$$;
+
+comment on function private.is_email(text) is 'True for what looks like one e-mail address.';
+
+create or replace function private.is_json_object(document jsonb, max_octets integer)
+returns boolean
+language sql
+immutable
+strict
+security invoker
+set search_path = ''
+as $$
+    select jsonb_typeof(document) = 'object' and octet_length(document::text) <= max_octets
+$$;
+
+comment on function private.is_json_object(jsonb, integer) is 'True for a JSON object of at most max_octets as text.';
+
+create or replace function private.is_model_price_list(prices jsonb)
+returns boolean
+language sql
+immutable
+strict
+security invoker
+set search_path = ''
+as $$
+    select case jsonb_typeof(prices)
+        when 'array' then (
+            select coalesce(
+                count(*) > 0
+                -- datetime() refuses 2025-13-45, which a pattern would let through.
+                and bool_and(price @? '$.valid_from.datetime("YYYY-MM-DD")')
+                and bool_and(coalesce((price @@ '$.input_usd_per_million >= 0'), false))
+                and bool_and(coalesce((price @@ '$.output_usd_per_million >= 0'), false))
+                and count(distinct price ->> 'valid_from') = count(*),
+                false
+            )
+            from jsonb_array_elements(prices) as price
+        )
+        else false
+    end
+$$;
+
+comment on function private.is_model_price_list(jsonb) is
+'True for a non-empty array of {valid_from, input_usd_per_million, output_usd_per_million}, one per date.';
+
+create or replace function private.is_model_list(models jsonb)
+returns boolean
+language sql
+immutable
+strict
+security invoker
+set search_path = ''
+as $$
+    select case jsonb_typeof(models)
+        when 'array' then octet_length(models::text) <= 262144 and (
+            select coalesce(
+                bool_and(coalesce(model @@ '$.id.type() == "string"', false))
+                and bool_and(length(model ->> 'id') between 1 and 50)
+                and bool_and(coalesce(model @@ '$.display_name.type() == "string"', false))
+                and bool_and(coalesce(model @@ '$.context_window > 0', false))
+                and bool_and(coalesce(model @@ '$.max_output_tokens > 0', false))
+                and bool_and(coalesce(private.is_model_price_list(model -> 'prices'), false))
+                and count(distinct model ->> 'id') = count(*)
+                and count(*) filter (where model @@ '$.is_default == true') = 1,
+                false
+            )
+            from jsonb_array_elements(models) as model
+        )
+        else false
+    end
+$$;
+
+comment on function private.is_model_list(jsonb) is
+'True for an array of models {id, display_name, context_window, max_output_tokens, is_default, prices}: '
+'unique ids of at most 50 characters, exactly one default.';
+
+create or replace function private.is_component_list(components jsonb)
+returns boolean
+language sql
+immutable
+strict
+security invoker
+set search_path = ''
+as $$
+    select case jsonb_typeof(components)
+        when 'array' then octet_length(components::text) <= 65536 and (
+            select coalesce(
+                bool_and(coalesce(component ->> 'name' ~ '^[a-z][a-z0-9_]{0,49}$', false))
+                and bool_and(coalesce(component @@ '$.label.type() == "string"', false))
+                and bool_and(coalesce(component @@ '$.description.type() == "string"', false))
+                and bool_and(coalesce(component @@ '$.required.type() == "boolean"', false))
+                and count(distinct component ->> 'name') = count(*),
+                false
+            )
+            from jsonb_array_elements(components) as component
+        )
+        else false
+    end
+$$;
+
+comment on function private.is_component_list(jsonb) is
+'True for a non-empty array of framework components {name, label, description, required} with unique names.';
+
+create or replace function private.is_variable_list(variables jsonb)
+returns boolean
+language sql
+immutable
+strict
+security invoker
+set search_path = ''
+as $$
+    select case jsonb_typeof(variables)
+        when 'array' then octet_length(variables::text) <= 65536 and (
+            select
+                count(*) <= 50
+                and count(distinct variable ->> 'name') = count(*)
+                and coalesce(bool_and(coalesce(variable ->> 'name' ~ '^[a-z][a-z0-9_]{0,49}$', false)), true)
+                and coalesce(bool_and(
+                    coalesce(jsonb_typeof(variable -> 'description'), 'string') in ('string', 'null')
+                ), true)
+                and coalesce(bool_and(coalesce(jsonb_typeof(variable -> 'required'), 'boolean') = 'boolean'), true)
+                and coalesce(bool_and(
+                    coalesce(jsonb_typeof(variable -> 'default'), 'string') in ('string', 'null')
+                ), true)
+                and coalesce(bool_and(
+                    variable -> 'max_length' is null
+                    or coalesce(variable @@ '$.max_length > 0 && $.max_length <= 100000', false)
+                ), true)
+            from jsonb_array_elements(variables) as variable
+        )
+        else false
+    end
+$$;
+
+comment on function private.is_variable_list(jsonb) is
+'True for an array of at most 50 template variables {name, description, required, default, max_length}, unique names.';
+
+create or replace function private.is_key_envelope(envelope text)
+returns boolean
+language sql
+immutable
+strict
+security invoker
+set search_path = ''
+as $$
+    -- enc:v1:<key id>:<base64> is sealed here, enc:c1:<base64> by a client that encrypts for itself. Base64 proves
+    -- nothing: the old client's "encryption" was base64. Real ciphertext of 28 octets or more is never all printable,
+    -- so a payload that is printable text is a key, its hex or its base64 in disguise.
+    select case
+        when length(envelope) > 16384 then false
+        when envelope ~ '^enc:(v1:[A-Za-z0-9_-]{1,64}|c1):([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$'
+            then (
+                select octet_length(payload) >= 28 and encode(payload, 'escape') ~ '\\[0-9]{3}'
+                from decode(substring(envelope from '[^:]*$'), 'base64') as payload
+            )
+        else false
+    end
+$$;
+
+comment on function private.is_key_envelope(text) is
+'True for an encrypted API key: enc:v1:<key id>:<base64> or enc:c1:<base64>. False for a plain key, its base64 or hex.';
+
+-- system_config ----------------------------------------------------------------
+-- One row per setting. The row carries its own rules (type, range, allowed values), so that staff can change a value
+-- and not break what reads it.
+create table if not exists public.system_config (
+    id uuid default gen_random_uuid() primary key,
+    key varchar(100) not null,
+    category varchar(30) not null,
+    value jsonb not null,
+    value_type varchar(20) not null,
+    min_value numeric,
+    max_value numeric,
+    allowed_values jsonb,
+    description text not null,
+    is_public boolean not null default false,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    constraint system_config_key_is_unique unique (key),
+    constraint system_config_key_is_snake_case check (key ~ '^[a-z][a-z0-9_]*$'),
+    -- Anyone who may read settings would read the secret; secrets live in Vault or private.secrets.
+    constraint system_config_holds_no_secrets check (key !~ '(password|secret|encryption_key|api_key)'),
+    constraint system_config_category_is_known check (
+        category in ('application', 'feature_flag', 'rate_limit', 'maintenance', 'security', 'analytics')
+    ),
+    constraint system_config_value_type_is_known check (
+        value_type in ('boolean', 'integer', 'number', 'text', 'object', 'array')
+    ),
+    constraint system_config_feature_flag_is_boolean check (category <> 'feature_flag' or value_type = 'boolean'),
+    constraint system_config_range_is_ordered check (min_value <= max_value),
+    constraint system_config_allowed_values_are_a_list check (jsonb_typeof(allowed_values) = 'array'),
+    constraint system_config_value_is_small check (octet_length(value::text) <= 65536),
+    constraint system_config_description_is_short check (length(description) between 1 and 1000)
+);
+
+alter table public.system_config enable row level security;
+
+comment on table public.system_config is
+'Settings, feature flags, limits: one typed and validated row each. Clients see the rows marked is_public.';
+comment on column public.system_config.id is 'Surrogate key.';
+comment on column public.system_config.key is 'Name of the setting, snake_case.';
+comment on column public.system_config.category is
+'What the setting belongs to: application, feature_flag, rate_limit, …';
+comment on column public.system_config.value is 'The value, of the type that value_type names.';
+comment on column public.system_config.value_type is 'boolean, integer, number, text, object or array.';
+comment on column public.system_config.min_value is 'Smallest number allowed; null for no limit.';
+comment on column public.system_config.max_value is 'Largest number allowed; null for no limit.';
+comment on column public.system_config.allowed_values is 'JSON array of the only values allowed; null for any.';
+comment on column public.system_config.description is 'What the setting does, its unit, and who reads it.';
+comment on column public.system_config.is_public is 'True when clients, signed in or not, may read it.';
+comment on column public.system_config.created_at is 'When the setting was added.';
+comment on column public.system_config.updated_at is 'Last change to any column. Maintained by trigger.';
+
+create or replace function private.tg_system_config__check_value()
+returns trigger
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+    v_found text := jsonb_typeof(new.value);
+    v_expected text := case new.value_type
+        when 'integer' then 'number' when 'text' then 'string' else new.value_type
+    end;
+    v_number numeric;
+begin
+    if v_found = 'number' then
+        v_number := new.value::numeric;
+    end if;
+
+    -- A trigger and not a CHECK, because the message must say what is allowed.
+    if v_found is distinct from v_expected or (new.value_type = 'integer' and v_number <> trunc(v_number)) then
+        raise exception 'setting "%" takes a value of type %', new.key, new.value_type
+            using errcode = 'check_violation', schema = 'public', table = 'system_config',
+                constraint = 'system_config_value_has_its_type',
+                detail = format('The value given is %s.', case when v_found = 'number' then 'a number with decimals'
+                    else 'of the JSON type ' || v_found end),
+                hint = format('Write it as JSON, for example %s.', case new.value_type
+                    when 'boolean' then 'true' when 'integer' then '30' when 'number' then '0.5'
+                    when 'text' then '"dark"' when 'object' then '{}' else '[]' end);
+    end if;
+
+    if v_number < new.min_value or v_number > new.max_value then
+        raise exception 'setting "%" is out of range', new.key
+            using errcode = 'check_violation', schema = 'public', table = 'system_config',
+                constraint = 'system_config_value_is_in_range',
+                detail = format('The value given is %s.', v_number),
+                hint = format('Allowed: %s to %s.', coalesce(new.min_value::text, 'any'),
+                    coalesce(new.max_value::text, 'any'));
+    end if;
+
+    if new.allowed_values is not null and not new.allowed_values @> jsonb_build_array(new.value) then
+        raise exception 'setting "%" does not take this value', new.key
+            using errcode = 'check_violation', schema = 'public', table = 'system_config',
+                constraint = 'system_config_value_is_allowed',
+                detail = format('The value given is %s.', left(new.value::text, 100)),
+                hint = format('Allowed: %s.', new.allowed_values);
+    end if;
+
+    return new;
+end
+$$;
+
+comment on function private.tg_system_config__check_value() is
+'Trigger: the value has the setting''s type, lies in its range and among its allowed values.';
+
+create or replace trigger check_system_config_value
+before insert or update on public.system_config
+for each row execute function private.tg_system_config__check_value();
+
+create or replace trigger update_system_config_updated_at
+before update on public.system_config
+for each row execute function public.update_updated_at_column();
+
+-- Configuration readers --------------------------------------------------------
+-- For functions of ours, run by their owner. A setting that is missing must not stop a sign-up or a nightly job, so
+-- every reader takes the value to fall back on.
+
+create or replace function private.config_boolean(key text, fallback boolean)
+returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+    select coalesce(
+        (select config.value::boolean from public.system_config as config
+            where config.key = config_boolean.key and config.value_type = 'boolean'),
+        fallback
+    )
+$$;
+
+comment on function private.config_boolean(text, boolean) is 'A boolean setting, or the fallback where it is missing.';
+
+create or replace function private.config_integer(key text, fallback integer)
+returns integer
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+    select coalesce(
+        (select config.value::integer from public.system_config as config
+            where config.key = config_integer.key and config.value_type = 'integer'),
+        fallback
+    )
+$$;
+
+comment on function private.config_integer(text, integer) is 'An integer setting, or the fallback where it is missing.';
+
+create or replace function private.config_text(key text, fallback text)
+returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+    select coalesce(
+        (select config.value #>> '{}' from public.system_config as config
+            where config.key = config_text.key and config.value_type = 'text'),
+        fallback
+    )
+$$;
+
+comment on function private.config_text(text, text) is 'A text setting, or the fallback where it is missing.';
+
+create or replace function public.get_public_config()
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+    select coalesce(jsonb_object_agg(config.key, config.value), '{}')
+    from public.system_config as config
+    where config.is_public
+$$;
+
+comment on function public.get_public_config() is
+'Every public setting as one JSON object, key to value: what a client reads when it starts.';
+
+create or replace function public.is_feature_enabled(flag text)
+returns boolean
+language sql
+stable
+-- Invoker: a flag that is not public stays unknown, and so off, to clients.
+security invoker
+set search_path = ''
+as $$
+    select coalesce(
+        (select config.value::boolean from public.system_config as config
+            where config.key = flag and config.category = 'feature_flag'),
+        false
+    )
+$$;
+
+comment on function public.is_feature_enabled(text) is
+'True when the feature flag is on and the caller may read it; an unknown flag is off.';
+
+-- private.secrets --------------------------------------------------------------
+-- The last resort for a server without Vault: whoever reads a backup reads this. The schema is closed, the table has
+-- no grants and its one policy refuses.
+create table if not exists private.secrets (
+    name varchar(100) primary key,
+    secret text not null,
+    description text,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    constraint secrets_name_is_known check (name ~ '^(app_encryption_key(_[a-z0-9_]+)?|maintenance_dsn)$'),
+    constraint secrets_secret_has_content check (length(secret) between 1 and 4096)
+);
+
+alter table private.secrets enable row level security;
+
+comment on table private.secrets is
+'Server-side secrets where there is no Vault: app_encryption_key, maintenance_dsn. Owner only.';
+comment on column private.secrets.name is 'Same name as the secret would have in Vault.';
+comment on column private.secrets.secret is 'The secret itself, in plain text: prefer Vault.';
+comment on column private.secrets.description is 'What it is for and how to renew it.';
+comment on column private.secrets.created_at is 'When it was stored.';
+comment on column private.secrets.updated_at is 'Last change. Maintained by trigger.';
+
+create or replace trigger update_secrets_updated_at
+before update on private.secrets
+for each row execute function public.update_updated_at_column();
