@@ -563,3 +563,195 @@ comment on column private.secrets.updated_at is 'Last change. Maintained by trig
 create or replace trigger update_secrets_updated_at
 before update on private.secrets
 for each row execute function public.update_updated_at_column();
+
+-- Secrets ----------------------------------------------------------------------
+create or replace function private.find_secret(name text)
+returns text
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+    v_secret text;
+begin
+    -- Vault first: it alone keeps a secret out of backups.
+    if to_regclass('vault.decrypted_secrets') is not null then
+        select vaulted.decrypted_secret
+        into v_secret
+        from vault.decrypted_secrets as vaulted
+        where vaulted.name = find_secret.name;
+    end if;
+
+    return coalesce(
+        v_secret,
+        nullif(current_setting('app.' || regexp_replace(find_secret.name, '^app_', ''), true), ''),
+        (select stored.secret from private.secrets as stored where stored.name = find_secret.name)
+    );
+end
+$$;
+
+comment on function private.find_secret(text) is
+'A secret by name: from Vault, else from the session setting app.<name>, else from private.secrets; null if nowhere.';
+
+-- Encryption -------------------------------------------------------------------
+-- OpenPGP symmetric encryption with AES-256 and an integrity check, from pgcrypto. Owner and provider are sealed in
+-- with the key, so that a ciphertext copied to another row does not open there. The secret is long and random, so the
+-- slow key derivation that protects short passphrases (s2k-mode 3, 0.3 ms a key) would protect nothing.
+
+create or replace function private.encryption_keys()
+returns table (key_id text, secret text, is_current boolean)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+    v_current text := private.find_secret('app_encryption_key');
+    v_previous text := private.find_secret('app_encryption_key_previous');
+begin
+    if v_current is null then
+        raise exception 'no encryption key is configured'
+            using errcode = 'object_not_in_prerequisite_state',
+                detail = 'API keys are sealed with the secret app_encryption_key.',
+                hint = 'Make one (openssl rand -base64 32) and put it in Vault (vault.create_secret), in the setting '
+                    'app.encryption_key of the session, or, on a server of your own, in private.secrets.';
+    end if;
+    if length(v_current) < 32 then
+        raise exception 'the encryption key is too short'
+            using errcode = 'object_not_in_prerequisite_state',
+                detail = 'app_encryption_key needs at least 32 random characters.',
+                hint = 'Make one with: openssl rand -base64 32';
+    end if;
+
+    -- The id says which key an envelope needs, and nothing about the key itself.
+    return query
+    select
+        left(encode(sha256(convert_to('key id of ' || known.secret, 'utf8')), 'hex'), 12),
+        known.secret,
+        known.is_current
+    from (values (v_current, true), (v_previous, false)) as known (secret, is_current)
+    where known.secret is not null;
+end
+$$;
+
+comment on function private.encryption_keys() is
+'The encryption key in use, and the previous one while keys are being rotated. Raises an error when there is none.';
+
+create or replace function private.seal_api_key(
+    user_id uuid, provider text, api_key text, key_id text, secret text
+)
+returns text
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$
+    select 'enc:v1:' || key_id || ':' || translate(
+        encode(
+            extensions.pgp_sym_encrypt(
+                user_id::text || ':' || provider || ':' || api_key,
+                secret,
+                'cipher-algo=aes256, s2k-mode=1, s2k-digest-algo=sha256, compress-algo=0'
+            ),
+            'base64'
+        ),
+        E'\n', ''
+    )
+$$;
+
+comment on function private.seal_api_key(uuid, text, text, text, text) is
+'Seals an API key for one row: the envelope opens for this user and provider only.';
+
+create or replace function private.unseal_api_key(envelope text, user_id uuid, provider text, secret text)
+returns text
+language plpgsql
+immutable
+security invoker
+set search_path = ''
+as $$
+declare
+    v_prefix text := unseal_api_key.user_id::text || ':' || unseal_api_key.provider || ':';
+    v_sealed text := extensions.pgp_sym_decrypt(decode(substring(envelope from '[^:]*$'), 'base64'), secret);
+begin
+    return case when starts_with(v_sealed, v_prefix) then substr(v_sealed, length(v_prefix) + 1) end;
+exception when others then
+    return null;  -- the caller says what could not be opened; the reason holds nothing that helps an honest one
+end
+$$;
+
+comment on function private.unseal_api_key(text, uuid, text, text) is
+'The API key in an envelope, or null when it is damaged, sealed with another secret, or meant for another row.';
+
+create or replace function private.open_api_key(envelope text, user_id uuid, provider text)
+returns text
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+    v_api_key text;
+begin
+    if envelope like 'enc:c1:%' then
+        raise exception 'this key was encrypted by the client, and only the client can open it'
+            using errcode = 'object_not_in_prerequisite_state',
+                hint = 'Store the key with save_api_key() to let the server open it.';
+    end if;
+
+    select private.unseal_api_key(
+        open_api_key.envelope, open_api_key.user_id, open_api_key.provider, known.secret
+    )
+    into v_api_key
+    from private.encryption_keys() as known
+    where known.key_id = split_part(open_api_key.envelope, ':', 3);
+
+    if v_api_key is null then
+        raise exception 'the stored key cannot be opened'
+            using errcode = 'data_exception',
+                detail = 'It is damaged, or sealed with an encryption key that is not configured any more, '
+                    'or was copied from another row.',
+                hint = 'Configure the old key as app_encryption_key_previous, or store the key again.';
+    end if;
+    return v_api_key;
+end
+$$;
+
+comment on function private.open_api_key(text, uuid, text) is
+'The API key in a stored envelope. Raises an error, without any part of it, when it cannot be opened.';
+
+create or replace function private.redact_api_keys(message text)
+returns text
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+    -- Providers repeat keys in their errors, and Gemini takes them in the URL.
+    select regexp_replace(
+        message, '(sk-|AIza|AQ\.|Bearer\s+)[A-Za-z0-9_*.…-]{6,}|([?&](api_?)?key=)[^&\s]+', '\2[key]', 'gi'
+    )
+$$;
+
+comment on function private.redact_api_keys(text) is
+'A message with everything in it that looks like an API key taken out.';
+
+-- The caller -------------------------------------------------------------------
+create or replace function private.require_user()
+returns uuid
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+    if (select auth.uid()) is null then
+        raise exception 'nobody is signed in'
+            using errcode = 'invalid_authorization_specification',
+                hint = 'Send the access token of a signed-in user.';
+    end if;
+    return (select auth.uid());
+end
+$$;
+
+comment on function private.require_user() is 'Id of the signed-in user. Raises an error when nobody is.';

@@ -116,6 +116,7 @@ create table if not exists public.user_preferences (
     max_history_days integer not null default 30,
     auto_cleanup boolean not null default true,
     vibe_coding boolean not null default false,
+    monthly_budget_usd decimal(10, 2),
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     constraint user_preferences_one_per_user unique (user_id),
@@ -125,7 +126,8 @@ create table if not exists public.user_preferences (
     ),
     constraint user_preferences_theme_is_known check (theme in ('light', 'dark', 'system')),
     constraint user_preferences_language_is_a_tag check (language ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'),
-    constraint user_preferences_history_days_are_sane check (max_history_days between 1 and 3650)
+    constraint user_preferences_history_days_are_sane check (max_history_days between 1 and 3650),
+    constraint user_preferences_budget_is_not_negative check (monthly_budget_usd >= 0)
 );
 
 alter table public.user_preferences enable row level security;
@@ -145,6 +147,8 @@ comment on column public.user_preferences.enable_feedback is 'Whether the user i
 comment on column public.user_preferences.max_history_days is 'Days that prompts are kept, 1 to 3650.';
 comment on column public.user_preferences.auto_cleanup is 'Whether maintenance deletes prompts past max_history_days.';
 comment on column public.user_preferences.vibe_coding is 'Whether the client starts in vibe-coding mode.';
+comment on column public.user_preferences.monthly_budget_usd is
+'US dollars a month the user means to spend at most; null for no budget.';
 comment on column public.user_preferences.created_at is 'When the preferences were made.';
 comment on column public.user_preferences.updated_at is 'Last change to any column. Maintained by trigger.';
 

@@ -3,6 +3,9 @@
 --   api_providers         the catalogue: limits, models and prices; staff write it
 --   api_configurations    one encrypted key per user and provider
 --   api_usage_logs        one row per call, partitioned by month
+--   the life of a key     save, reveal, decrypt, record a verdict, rotate the encryption key
+--   rate limits           what a user may still call, per minute and day
+--   usage and cost        logging a call, adding up, pricing
 --
 -- Needs 01, 02. Indexes are in 06, policies and grants in 07: same tables, order and banners.
 
@@ -118,20 +121,26 @@ comment on column public.api_configurations.validation_error is 'Why the last ch
 comment on column public.api_configurations.usage_count is 'Calls logged with this key.';
 comment on column public.api_configurations.last_used_at is 'Time of the latest logged call; null if never used.';
 comment on column public.api_configurations.created_at is 'When the key was first stored.';
-comment on column public.api_configurations.updated_at is 'Last change to any column. Maintained by trigger.';
+comment on column public.api_configurations.updated_at is 'Last change, use not counted. Maintained by trigger.';
 
 -- A verdict belongs to the key it was passed on: a client that replaces its ciphertext must not keep the green tick.
 create or replace function private.tg_api_configurations__reset_verdict()
 returns trigger
 language plpgsql
 volatile
+-- Invoker: current_user must be the caller's role. Functions of ours run as the owner and know what they do: rotation
+-- changes the ciphertext and not the key.
 security invoker
 set search_path = ''
 as $$
 begin
-    new.is_validated := false;
-    new.last_validated_at := null;
-    new.validation_error := null;
+    if current_user in ('authenticated', 'app_admin', 'service_role')
+        and new.last_validated_at is not distinct from old.last_validated_at
+    then
+        new.is_validated := false;
+        new.last_validated_at := null;
+        new.validation_error := null;
+    end if;
     return new;
 end
 $$;
@@ -142,15 +151,15 @@ comment on function private.tg_api_configurations__reset_verdict() is
 create or replace trigger reset_api_configurations_verdict
 before update on public.api_configurations
 for each row
-when (
-    (new.api_key_encrypted, new.provider) is distinct from (old.api_key_encrypted, old.provider)
-    and new.last_validated_at is not distinct from old.last_validated_at
-)
+when ((new.api_key_encrypted, new.provider) is distinct from (old.api_key_encrypted, old.provider))
 execute function private.tg_api_configurations__reset_verdict();
 
+-- Being used is not a change of the configuration.
 create or replace trigger update_api_configurations_updated_at
 before update on public.api_configurations
-for each row execute function public.update_updated_at_column();
+for each row
+when (new.usage_count = old.usage_count)
+execute function public.update_updated_at_column();
 
 -- api_usage_logs ---------------------------------------------------------------
 -- By month: dropping a month is instant and gives its space back, deleting one rewrites the table. The key holds
@@ -271,3 +280,698 @@ begin
     perform private.ensure_api_usage_months((now() at time zone 'utc')::date, 3);
 end
 $$;
+
+-- The life of a key --------------------------------------------------------------
+-- Each public function is a wrapper, bound to its worker in private when it is made: the caller needs EXECUTE on both
+-- and no USAGE on private, so nobody can call a worker by its name.
+
+create or replace function private.save_api_key(provider text, api_key text)
+returns uuid
+language plpgsql
+volatile
+-- Definer: reads the encryption key, and writes verdict columns that clients may not write. Only ever the caller's row.
+security definer
+set search_path = ''
+as $$
+declare
+    v_user_id uuid := private.require_user();
+    v_provider public.api_providers;
+    v_other text;
+    v_id uuid;
+begin
+    -- No message here repeats the key, not even a part of it.
+    select known.* into v_provider
+    from public.api_providers as known
+    where known.name = save_api_key.provider and known.is_enabled;
+    if not found then
+        perform private.refuse_provider(save_api_key.provider);
+    end if;
+
+    if api_key is null or api_key = '' then
+        raise exception 'the API key is empty'
+            using errcode = 'invalid_parameter_value',
+                hint = format('Copy the key from %s again.', v_provider.display_name);
+    elsif length(api_key) > 1000 then
+        raise exception 'the API key is too long: % characters', length(api_key)
+            using errcode = 'invalid_parameter_value', hint = 'A key has at most 1000 characters.';
+    elsif api_key ~ '[[:space:][:cntrl:]]' then
+        raise exception 'the API key contains white space'
+            using errcode = 'invalid_parameter_value',
+                hint = 'Remove spaces and line breaks, also before and after the key.';
+    elsif api_key !~ '^[\x21-\x7e]+$' then
+        raise exception 'the API key contains characters that no key has'
+            using errcode = 'invalid_parameter_value',
+                hint = 'Copy the key instead of typing it: some letters of other alphabets look like Latin ones.';
+    end if;
+
+    if api_key !~ v_provider.api_key_pattern then
+        select known.display_name into v_other
+        from public.api_providers as known
+        where known.name <> v_provider.name and save_api_key.api_key ~ known.api_key_pattern
+        order by known.name
+        limit 1;
+        raise exception 'this is not a key of %', v_provider.display_name
+            using errcode = 'invalid_parameter_value',
+                detail = case
+                    when v_other is null then 'It does not look like a key of any provider known here.'
+                    else format('It looks like a key of %s.', v_other)
+                end,
+                hint = coalesce(v_provider.validation_rules ->> 'description', 'Copy the key again.');
+    end if;
+    select known.display_name into v_other
+    from public.api_providers as known
+    where known.name <> v_provider.name and save_api_key.api_key ~ known.api_key_pattern
+    order by known.name
+    limit 1;
+    if found then
+        raise exception 'this key could belong to % or to %', v_provider.display_name, v_other
+            using errcode = 'invalid_parameter_value',
+                hint = 'The key patterns of these providers overlap: ask staff to mend api_providers.api_key_pattern.';
+    end if;
+
+    insert into public.api_configurations as configuration (user_id, provider, api_key_encrypted)
+    select
+        v_user_id,
+        v_provider.name,
+        private.seal_api_key(v_user_id, v_provider.name, save_api_key.api_key, known.key_id, known.secret)
+    from private.encryption_keys() as known
+    where known.is_current
+    on conflict on constraint api_configurations_one_key_per_provider do update
+    set
+        api_key_encrypted = excluded.api_key_encrypted,
+        is_active = true,
+        is_validated = false,
+        last_validated_at = null,
+        validation_error = null
+    returning configuration.id into v_id;
+    return v_id;
+end
+$$;
+
+comment on function private.save_api_key(text, text) is 'Worker of public.save_api_key.';
+
+create or replace function private.refuse_provider(provider text)
+returns void
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+    raise exception 'no enabled provider is called "%"', left(coalesce(provider, 'null'), 50)
+        using errcode = 'PT404',
+            hint = format(
+                'Providers: %s. Names are lower case.',
+                (
+                    select coalesce(string_agg(known.name, ', ' order by known.name), 'none')
+                    from public.api_providers as known
+                    where known.is_enabled
+                )
+            );
+end
+$$;
+
+comment on function private.refuse_provider(text) is 'Raises the error for an unknown or disabled provider.';
+
+create or replace function public.save_api_key(provider text, api_key text)
+returns uuid
+language sql
+volatile
+security invoker
+set search_path = ''
+return private.save_api_key(provider, api_key);
+
+comment on function public.save_api_key(text, text) is
+'Checks, encrypts and stores the caller''s key for a provider, in place of an earlier one. '
+'Returns the configuration''s id.';
+
+create or replace function private.decrypt_api_key(user_id uuid, provider text)
+returns text
+language plpgsql
+stable
+-- Definer: reads the encryption key. Only the server may call it.
+security definer
+set search_path = ''
+as $$
+declare
+    v_envelope text;
+begin
+    select configuration.api_key_encrypted into v_envelope
+    from public.api_configurations as configuration
+    where configuration.user_id = decrypt_api_key.user_id
+        and configuration.provider = decrypt_api_key.provider
+        and configuration.is_active;
+    if not found then
+        raise exception 'no active key for provider "%" is stored', left(coalesce(provider, 'null'), 50)
+            using errcode = 'PT404', hint = 'Store one with save_api_key().';
+    end if;
+    return private.open_api_key(v_envelope, decrypt_api_key.user_id, decrypt_api_key.provider);
+end
+$$;
+
+comment on function private.decrypt_api_key(uuid, text) is
+'Worker of public.decrypt_api_key and public.reveal_api_key.';
+
+create or replace function public.decrypt_api_key(user_id uuid, provider text)
+returns text
+language sql
+stable
+security invoker
+set search_path = ''
+return private.decrypt_api_key(user_id, provider);
+
+comment on function public.decrypt_api_key(uuid, text) is 'Server: the plain API key of a user for a provider.';
+
+create or replace function private.reveal_api_key(provider text)
+returns text
+language plpgsql
+volatile
+-- Definer: reads the encryption key. Only ever the caller's own API key, and only while staff allow it.
+security definer
+set search_path = ''
+as $$
+declare
+    v_user_id uuid := private.require_user();
+    v_api_key text;
+begin
+    if not private.config_boolean('client_key_reveal', false) then
+        raise exception 'keys are not revealed to clients'
+            using errcode = 'insufficient_privilege',
+                hint = 'Let the server call the provider. Staff can switch on the feature flag client_key_reveal.';
+    end if;
+    v_api_key := private.decrypt_api_key(v_user_id, reveal_api_key.provider);
+    insert into public.security_events (user_id, event_type, severity, details)
+    values (v_user_id, 'api_key_revealed', 'info', jsonb_build_object('provider', reveal_api_key.provider));
+    return v_api_key;
+end
+$$;
+
+comment on function private.reveal_api_key(text) is 'Worker of public.reveal_api_key.';
+
+create or replace function public.reveal_api_key(provider text)
+returns text
+language sql
+volatile
+security invoker
+set search_path = ''
+return private.reveal_api_key(provider);
+
+comment on function public.reveal_api_key(text) is
+'The caller''s own API key in plain text, while the feature flag client_key_reveal is on. Every use is recorded.';
+
+create or replace function private.record_api_key_validation(
+    user_id uuid, provider text, is_valid boolean, error_message text
+)
+returns void
+language plpgsql
+volatile
+-- Definer: nobody but the owner can name what it calls in private. Only the server may call it.
+security definer
+set search_path = ''
+as $$
+begin
+    if is_valid is null then
+        raise exception 'a verdict is true or false'
+            using errcode = 'invalid_parameter_value', hint = 'Pass is_valid.';
+    end if;
+    update public.api_configurations as configuration
+    set
+        is_validated = record_api_key_validation.is_valid,
+        last_validated_at = clock_timestamp(),
+        validation_error = case
+            when record_api_key_validation.is_valid then null
+            else left(private.redact_api_keys(coalesce(record_api_key_validation.error_message, 'refused')), 2000)
+        end
+    where configuration.user_id = record_api_key_validation.user_id
+        and configuration.provider = record_api_key_validation.provider;
+    if not found then
+        raise exception 'no key for provider "%" is stored', left(coalesce(provider, 'null'), 50)
+            using errcode = 'PT404', hint = 'Check the user id and the provider.';
+    end if;
+end
+$$;
+
+comment on function private.record_api_key_validation(uuid, text, boolean, text) is
+'Worker of public.record_api_key_validation.';
+
+create or replace function public.record_api_key_validation(
+    user_id uuid, provider text, is_valid boolean, error_message text default null
+)
+returns void
+language sql
+volatile
+security invoker
+set search_path = ''
+return private.record_api_key_validation(user_id, provider, is_valid, error_message);
+
+comment on function public.record_api_key_validation(uuid, text, boolean, text) is
+'Server: records whether the provider accepted a user''s key. Anything that looks like a key is cut from the message.';
+
+create or replace function private.rotate_api_keys(batch_size integer, after_id uuid)
+returns table (resealed integer, unreadable integer, last_id uuid)
+language plpgsql
+volatile
+-- Definer: reads the encryption keys. Only the server may call it.
+security definer
+set search_path = ''
+as $$
+begin
+    if batch_size is null or batch_size not between 1 and 100000 then
+        raise exception 'a batch of % keys is not possible', coalesce(batch_size::text, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Pass a batch_size from 1 to 100000.';
+    end if;
+
+    -- A row changes from the old to the new key in one statement, so every key can be read at every moment.
+    return query
+    with current_key as (
+        select known.key_id, known.secret
+        from private.encryption_keys() as known
+        where known.is_current
+    ),
+
+    stale as materialized (
+        select configuration.id
+        from public.api_configurations as configuration
+        cross join current_key
+        where configuration.id > coalesce(rotate_api_keys.after_id, '00000000-0000-0000-0000-000000000000')
+            and configuration.api_key_encrypted like 'enc:v1:%'
+            and split_part(configuration.api_key_encrypted, ':', 3) <> current_key.key_id
+        order by configuration.id
+        limit rotate_api_keys.batch_size
+        for update of configuration
+    ),
+
+    opened as materialized (
+        select
+            configuration.id,
+            configuration.user_id,
+            configuration.provider,
+            private.unseal_api_key(
+                configuration.api_key_encrypted, configuration.user_id, configuration.provider, known.secret
+            ) as api_key
+        from stale
+        inner join public.api_configurations as configuration on stale.id = configuration.id
+        left join private.encryption_keys() as known
+            on split_part(configuration.api_key_encrypted, ':', 3) = known.key_id
+    ),
+
+    changed as (
+        update public.api_configurations as configuration
+        set api_key_encrypted = private.seal_api_key(
+            opened.user_id, opened.provider, opened.api_key, current_key.key_id, current_key.secret
+        )
+        from opened, current_key
+        where configuration.id = opened.id and opened.api_key is not null
+        returning configuration.id
+    )
+
+    select
+        (select count(*) from changed)::integer,
+        (select count(*) from opened where opened.api_key is null)::integer,
+        (select opened.id from opened order by opened.id desc limit 1);
+end
+$$;
+
+comment on function private.rotate_api_keys(integer, uuid) is 'Worker of public.rotate_api_keys.';
+
+create or replace function public.rotate_api_keys(batch_size integer default 1000, after_id uuid default null)
+returns table (resealed integer, unreadable integer, last_id uuid)
+language sql
+volatile
+security invoker
+set search_path = ''
+begin atomic
+    select
+        rotated.resealed,
+        rotated.unreadable,
+        rotated.last_id
+    from private.rotate_api_keys(rotate_api_keys.batch_size, rotate_api_keys.after_id) as rotated;
+end;
+
+comment on function public.rotate_api_keys(integer, uuid) is
+'Server: seals the next keys with the current encryption key. Call it, each time in a transaction of its own and with '
+'the last_id it returned, until last_id is null. Stopping in between loses nothing.';
+
+-- Rate limits ------------------------------------------------------------------
+-- One row per user and provider holds both windows. Counting log rows instead lets 9 to 16% too many through, and gets
+-- slower with every logged row. Half of each page stays free, so that every update is a HOT update.
+create table if not exists private.rate_limit_counters (
+    user_id uuid not null references auth.users (id) on delete cascade,
+    provider varchar(50) not null,
+    minute_start timestamptz not null,
+    minute_count integer not null,
+    day_start timestamptz not null,
+    day_count integer not null,
+    primary key (user_id, provider)
+) with (fillfactor = 50);
+
+alter table private.rate_limit_counters enable row level security;
+
+comment on table private.rate_limit_counters is
+'Requests that each user has used up in the running minute and day (UTC).';
+comment on column private.rate_limit_counters.user_id is 'Who calls. The row goes when the account goes.';
+comment on column private.rate_limit_counters.provider is 'Provider that is called.';
+comment on column private.rate_limit_counters.minute_start is 'Begin of the minute that minute_count belongs to.';
+comment on column private.rate_limit_counters.minute_count is 'Requests allowed in that minute.';
+comment on column private.rate_limit_counters.day_start is 'Begin of the day (UTC) that day_count belongs to.';
+comment on column private.rate_limit_counters.day_count is 'Requests allowed on that day.';
+
+create or replace function private.consume_rate_limit(provider text, at timestamptz)
+returns table (
+    allowed boolean,
+    limit_scope text,
+    remaining_minute integer,
+    remaining_day integer,
+    retry_after_seconds integer
+)
+language plpgsql
+volatile
+-- Definer: a counter that its subject can write limits nothing. Only ever the caller's row.
+security definer
+set search_path = ''
+as $$
+declare
+    v_user_id uuid := private.require_user();
+    v_minute timestamptz := date_trunc('minute', at);
+    v_day timestamptz := date_trunc('day', at, 'UTC');
+    v_found record;
+    v_minute_count integer;
+    v_day_count integer;
+    v_taken private.rate_limit_counters;
+begin
+    -- Everything in one read. Limits: the provider's, at most the general ones, unless an override names others.
+    select
+        known.is_enabled,
+        configuration.id is not null as has_key,
+        counter.minute_start,
+        counter.minute_count,
+        counter.day_start,
+        counter.day_count,
+        coalesce(
+            (override.limits ->> 'per_minute')::integer,
+            least(known.max_requests_per_minute, private.config_integer('max_api_requests_per_minute', null))
+        ) as per_minute,
+        coalesce(
+            (override.limits ->> 'per_day')::integer,
+            least(known.max_requests_per_day, private.config_integer('max_api_requests_per_day', null))
+        ) as per_day
+    into v_found
+    from public.api_providers as known
+    left join public.api_configurations as configuration
+        on configuration.user_id = v_user_id
+        and configuration.provider = known.name
+        and configuration.is_active
+    left join private.rate_limit_counters as counter
+        on counter.user_id = v_user_id
+        and counter.provider = known.name
+    left join lateral (
+        select config.value -> known.name as limits
+        from public.system_config as config
+        where config.key = 'rate_limit_overrides'
+    ) as override on true
+    where known.name = consume_rate_limit.provider;
+
+    if v_found.is_enabled is not true then
+        perform private.refuse_provider(consume_rate_limit.provider);
+    elsif not v_found.has_key then
+        raise exception 'no active key for provider "%" is stored', consume_rate_limit.provider
+            using errcode = 'PT404', hint = 'Store one with save_api_key().';
+    end if;
+
+    loop
+        -- A denial is decided here, from the plain read: it takes no lock and writes nothing. A window that begins
+        -- more than its own length from now was left by a clock that has been put right: it does not count.
+        v_minute_count := case
+            when v_found.minute_start between v_minute and v_minute + interval '1 minute' then v_found.minute_count
+            else 0
+        end;
+        v_day_count := case
+            when v_found.day_start between v_day and v_day + interval '1 day' then v_found.day_count
+            else 0
+        end;
+        if v_day_count >= v_found.per_day or v_minute_count >= v_found.per_minute then
+            allowed := false;
+            limit_scope := case when v_day_count >= v_found.per_day then 'day' else 'minute' end;
+            remaining_minute := greatest(v_found.per_minute - v_minute_count, 0);
+            remaining_day := greatest(v_found.per_day - v_day_count, 0);
+            retry_after_seconds := ceil(extract(epoch from case limit_scope
+                when 'day' then v_found.day_start + interval '1 day'
+                else v_found.minute_start + interval '1 minute'
+            end - at));
+            return next;
+            return;
+        end if;
+
+        -- Whoever waited here for the row's lock may hold an older minute than the row: the later one counts.
+        insert into private.rate_limit_counters as counter (
+            user_id, provider, minute_start, minute_count, day_start, day_count
+        )
+        values (v_user_id, consume_rate_limit.provider, v_minute, 1, v_day, 1)
+        on conflict on constraint rate_limit_counters_pkey do update
+        set
+            minute_start = case
+                when counter.minute_start between v_minute and v_minute + interval '1 minute' then counter.minute_start
+                else v_minute
+            end,
+            minute_count = case
+                when counter.minute_start between v_minute and v_minute + interval '1 minute'
+                    then counter.minute_count + 1
+                else 1
+            end,
+            day_start = case
+                when counter.day_start between v_day and v_day + interval '1 day' then counter.day_start
+                else v_day
+            end,
+            day_count = case
+                when counter.day_start between v_day and v_day + interval '1 day' then counter.day_count + 1
+                else 1
+            end
+        where (
+            counter.minute_start not between v_minute and v_minute + interval '1 minute'
+            or counter.minute_count < v_found.per_minute
+        )
+        and (
+            counter.day_start not between v_day and v_day + interval '1 day'
+            or counter.day_count < v_found.per_day
+        )
+        returning counter.* into v_taken;
+
+        if found then
+            allowed := true;
+            remaining_minute := v_found.per_minute - v_taken.minute_count;
+            remaining_day := v_found.per_day - v_taken.day_count;
+            retry_after_seconds := 0;
+            return next;
+            return;
+        end if;
+
+        -- Others took the last ones between the read and the lock: look again, and deny.
+        select counter.minute_start, counter.minute_count, counter.day_start, counter.day_count
+        into v_taken.minute_start, v_taken.minute_count, v_taken.day_start, v_taken.day_count
+        from private.rate_limit_counters as counter
+        where counter.user_id = v_user_id and counter.provider = consume_rate_limit.provider;
+        v_found.minute_start := v_taken.minute_start;
+        v_found.minute_count := v_taken.minute_count;
+        v_found.day_start := v_taken.day_start;
+        v_found.day_count := v_taken.day_count;
+    end loop;
+end
+$$;
+
+comment on function private.consume_rate_limit(text, timestamptz) is
+'Worker of public.check_rate_limit; takes the time, so that every boundary can be tested.';
+
+create or replace function public.check_rate_limit(provider text)
+returns table (
+    allowed boolean,
+    limit_scope text,
+    remaining_minute integer,
+    remaining_day integer,
+    retry_after_seconds integer
+)
+language sql
+volatile
+security invoker
+set search_path = ''
+begin atomic
+    -- Not now(): a transaction that has been open for a while would count in a minute that is over.
+    select
+        decision.allowed,
+        decision.limit_scope,
+        decision.remaining_minute,
+        decision.remaining_day,
+        decision.retry_after_seconds
+    from private.consume_rate_limit(check_rate_limit.provider, clock_timestamp()) as decision;
+end;
+
+comment on function public.check_rate_limit(text) is
+'Uses up one request to a provider if the caller has one left. When not allowed: which limit (limit_scope minute or '
+'day) and in how many seconds to retry. Call it in a request of its own: the row is locked until the transaction ends.';
+
+-- Usage and cost ---------------------------------------------------------------
+-- A client that got no answer sends the same request id again, and must not be counted twice. Kept for a day.
+create table if not exists private.usage_requests (
+    user_id uuid not null references auth.users (id) on delete cascade,
+    request_id uuid not null,
+    log_id uuid not null,
+    created_at timestamptz not null default now(),
+    primary key (user_id, request_id)
+);
+
+alter table private.usage_requests enable row level security;
+
+comment on table private.usage_requests is 'Request ids that log_api_usage() has seen, for a day.';
+comment on column private.usage_requests.user_id is 'Who sent the request. The rows go when the account goes.';
+comment on column private.usage_requests.request_id is 'The id that the client chose.';
+comment on column private.usage_requests.log_id is 'The row of api_usage_logs that it became.';
+comment on column private.usage_requests.created_at is 'When it was first seen.';
+
+create or replace function private.log_api_usage(
+    provider text,
+    endpoint text,
+    request_size integer,
+    response_size integer,
+    response_time_ms integer,
+    status_code integer,
+    error_message text,
+    request_id uuid
+)
+returns uuid
+language plpgsql
+volatile
+-- Definer: a log that its subject can write proves nothing. Stamps user and time itself.
+security definer
+set search_path = ''
+as $$
+declare
+    v_user_id uuid := private.require_user();
+    v_log_id uuid := gen_random_uuid();
+    v_known_id uuid;
+begin
+    if not exists (select from public.api_providers as known where known.name = log_api_usage.provider) then
+        perform private.refuse_provider(log_api_usage.provider);
+    elsif least(request_size, response_size, response_time_ms) < 0 then
+        raise exception 'sizes and times are not negative'
+            using errcode = 'invalid_parameter_value',
+                detail = format('request_size %s, response_size %s, response_time_ms %s.',
+                    coalesce(request_size::text, 'null'), coalesce(response_size::text, 'null'),
+                    coalesce(response_time_ms::text, 'null')),
+                hint = 'Pass octets and milliseconds, or null where they are not known.';
+    elsif status_code not between 100 and 599 then
+        raise exception '% is not an HTTP status', status_code
+            using errcode = 'invalid_parameter_value',
+                hint = 'Pass 100 to 599, or null when there was no answer.';
+    end if;
+
+    if request_id is not null then
+        -- Waits for a twin that is under way, and then finds what it wrote.
+        insert into private.usage_requests as seen (user_id, request_id, log_id)
+        values (v_user_id, log_api_usage.request_id, v_log_id)
+        on conflict do nothing;
+        if not found then
+            select seen.log_id into v_known_id
+            from private.usage_requests as seen
+            where seen.user_id = v_user_id and seen.request_id = log_api_usage.request_id;
+            return v_known_id;
+        end if;
+    end if;
+
+    insert into public.api_usage_logs (
+        id, user_id, provider, endpoint, request_size, response_size, response_time_ms, status_code, error_message
+    )
+    values (
+        v_log_id, v_user_id, log_api_usage.provider, left(private.redact_api_keys(log_api_usage.endpoint), 2048),
+        log_api_usage.request_size, log_api_usage.response_size, log_api_usage.response_time_ms,
+        log_api_usage.status_code, left(private.redact_api_keys(log_api_usage.error_message), 10000)
+    );
+
+    update public.api_configurations as configuration
+    set usage_count = configuration.usage_count + 1, last_used_at = now()
+    where configuration.user_id = v_user_id and configuration.provider = log_api_usage.provider;
+
+    return v_log_id;
+end
+$$;
+
+comment on function private.log_api_usage(text, text, integer, integer, integer, integer, text, uuid) is
+'Worker of public.log_api_usage.';
+
+create or replace function public.log_api_usage(
+    provider text,
+    endpoint text default null,
+    request_size integer default null,
+    response_size integer default null,
+    response_time_ms integer default null,
+    status_code integer default null,
+    error_message text default null,
+    request_id uuid default null
+)
+returns uuid
+language sql
+volatile
+security invoker
+set search_path = ''
+return private.log_api_usage(
+    provider, endpoint, request_size, response_size, response_time_ms, status_code, error_message, request_id
+);
+
+comment on function public.log_api_usage(text, text, integer, integer, integer, integer, text, uuid) is
+'Logs one call of the caller to a provider and counts it on the key. The same request_id is logged once. '
+'Returns the log''s id.';
+
+create or replace function public.estimate_cost(
+    provider text, model text, prompt_tokens integer, completion_tokens integer
+)
+returns numeric
+language plpgsql
+stable
+-- Invoker: everyone may read the price list of enabled providers.
+security invoker
+set search_path = ''
+as $$
+declare
+    v_models jsonb;
+    v_price jsonb;
+begin
+    if prompt_tokens is null or completion_tokens is null or least(prompt_tokens, completion_tokens) < 0 then
+        raise exception 'numbers of tokens are not negative and not null'
+            using errcode = 'invalid_parameter_value', hint = 'Pass 0 where there are none.';
+    end if;
+
+    select known.supported_models into v_models
+    from public.api_providers as known
+    where known.name = estimate_cost.provider and known.is_enabled;
+    if not found then
+        raise exception 'no enabled provider is called "%"', left(coalesce(provider, 'null'), 50)
+            using errcode = 'PT404', hint = 'See api_providers.name. Names are lower case.';
+    end if;
+
+    -- The price of today: the latest one that has begun.
+    select price.entry into v_price
+    from jsonb_array_elements(v_models) as listed (entry)
+    cross join lateral jsonb_array_elements(listed.entry -> 'prices') as price (entry)
+    where listed.entry ->> 'id' = estimate_cost.model
+        and (price.entry ->> 'valid_from')::date <= (now() at time zone 'utc')::date
+    order by price.entry ->> 'valid_from' desc
+    limit 1;
+    if not found then
+        raise exception 'provider "%" has no price for model "%"', provider, left(coalesce(model, 'null'), 50)
+            using errcode = 'PT404',
+                hint = format('Models: %s.', (
+                    select string_agg(listed.entry ->> 'id', ', ')
+                    from jsonb_array_elements(v_models) as listed (entry)
+                ));
+    end if;
+
+    return round(
+        (
+            prompt_tokens * (v_price ->> 'input_usd_per_million')::numeric
+            + completion_tokens * (v_price ->> 'output_usd_per_million')::numeric
+        ) / 1000000,
+        6
+    );
+end
+$$;
+
+comment on function public.estimate_cost(text, text, integer, integer) is
+'US dollars that a request costs at today''s prices. Store it with the request: recorded cost never changes.';

@@ -53,6 +53,15 @@ create index if not exists idx_prompt_templates_public_usage_count
 on public.prompt_templates (usage_count desc)
 where is_public and is_active;
 
+-- prompt_search ----------------------------------------------------------------
+-- Searches of one user for rare words. For common ones it is cheaper to walk the user's rows in time order: the next.
+create index if not exists idx_prompt_search_user_id_words
+on private.prompt_search using gin (user_id, words);
+
+-- Searches for common words, newest first; the cascade from auth.users.
+create index if not exists idx_prompt_search_user_id_created_at_history_id
+on private.prompt_search (user_id, created_at desc, history_id desc);
+
 -- feedback_categories ----------------------------------------------------------
 -- The children of a category; the foreign key.
 create index if not exists idx_feedback_categories_parent_id

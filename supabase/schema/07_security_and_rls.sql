@@ -152,6 +152,104 @@ create index if not exists idx_audit_log_actor_id on public.audit_log (actor_id)
 create index if not exists idx_security_events_created_at on public.security_events (created_at desc);
 create index if not exists idx_security_events_user_id on public.security_events (user_id);
 
+-- Export -----------------------------------------------------------------------
+create or replace function private.personal_tables()
+returns table (relation regclass, owner_column name, hidden_columns text[])
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+    -- From the catalogue, so that a new table with an owner is in the export without anybody thinking of it. Who
+    -- answered a message (admin_user_id) does not own it. Secrets stay out, and words for the search are no data.
+    select
+        rule.conrelid::regclass,
+        owner.attname,
+        array(
+            select hidden.attname::text
+            from pg_catalog.pg_attribute as hidden
+            where hidden.attrelid = rule.conrelid
+                and (hidden.attname = 'api_key_encrypted' or hidden.atttypid = 'tsvector'::regtype)
+        )
+    from pg_catalog.pg_constraint as rule
+    inner join pg_catalog.pg_class as class on rule.conrelid = class.oid
+    inner join pg_catalog.pg_attribute as owner
+        on rule.conrelid = owner.attrelid and rule.conkey[1] = owner.attnum
+    where rule.contype = 'f'
+        and rule.confrelid = 'auth.users'::regclass
+        and class.relnamespace in ('public'::regnamespace, 'private'::regnamespace, 'archive'::regnamespace)
+        and not class.relispartition
+        and owner.attname in ('user_id', 'actor_id')
+    order by rule.conrelid::regclass::text
+$$;
+
+comment on function private.personal_tables() is
+'Every table that holds rows of a user, the column that says whose, and the columns that are left out of an export.';
+
+create or replace function private.export_user_data(user_id uuid)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+    v_table record;
+    v_octets bigint;
+    v_rows jsonb;
+    v_export jsonb := '{}';
+begin
+    select coalesce(sum(octet_length(history.user_input) + coalesce(octet_length(history.ai_response), 0)), 0)
+    into v_octets
+    from public.prompt_history as history
+    where history.user_id = export_user_data.user_id;
+    if v_octets > 50000000 then
+        raise exception 'this history is too large for one document: % MB', v_octets / 1000000
+            using errcode = 'program_limit_exceeded',
+                hint = 'Read prompt_history in pages, or let the operator run: forge-db export-user';
+    end if;
+
+    for v_table in select personal.* from private.personal_tables() as personal loop
+        execute format(
+            'select coalesce(jsonb_agg(to_jsonb(item) - $2), ''[]'') from %s as item where item.%I = $1',
+            v_table.relation, v_table.owner_column
+        )
+        into v_rows
+        using export_user_data.user_id, v_table.hidden_columns;
+        v_export := v_export || jsonb_build_object(replace(v_table.relation::text, 'public.', ''), v_rows);
+    end loop;
+    return v_export;
+end
+$$;
+
+comment on function private.export_user_data(uuid) is 'Everything held about a user as one JSON object, table to rows.';
+
+create or replace function private.export_my_data()
+returns jsonb
+language plpgsql
+stable
+-- Definer: what is held about the caller is also in tables that they may not read. Only ever the caller's rows.
+security definer
+set search_path = ''
+as $$
+begin
+    return private.export_user_data(private.require_user());
+end
+$$;
+
+comment on function private.export_my_data() is 'Worker of public.export_my_data.';
+
+create or replace function public.export_my_data()
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+return private.export_my_data();
+
+comment on function public.export_my_data() is
+'Everything that is held about the caller, as one JSON object, table to rows; without secrets.';
+
 -- Schemas ----------------------------------------------------------------------
 grant usage on schema public to anon, authenticated, service_role;
 revoke create on schema public from public, anon, authenticated, service_role, app_admin;
@@ -373,8 +471,8 @@ for delete to authenticated
 using ((select auth.uid()) = user_id);
 
 -- api_usage_logs ---------------------------------------------------------------
--- User: read own. Staff: read all. No insert: a log that its subject can write proves nothing. No update or delete
--- for anyone: old months are dropped whole.
+-- User: read own. Staff: read all. No insert: a log that its subject can write proves nothing, so log_api_usage() does.
+-- No update or delete for anyone: old months are dropped whole.
 revoke all on public.api_usage_logs from public, anon, authenticated, service_role, app_admin;
 grant select on public.api_usage_logs to authenticated, service_role;
 
@@ -515,6 +613,39 @@ drop policy if exists "Admins can delete system templates" on public.prompt_temp
 create policy "Admins can delete system templates" on public.prompt_templates
 for delete to app_admin
 using (user_id is null);
+
+-- private.rate_limit_counters ------------------------------------------------
+-- Owner only: reached by functions that name their caller.
+revoke all on private.rate_limit_counters from public, anon, authenticated, service_role, app_admin;
+
+drop policy if exists "Nobody reaches rate limit counters through the API" on private.rate_limit_counters;
+create policy "Nobody reaches rate limit counters through the API" on private.rate_limit_counters
+as restrictive
+for all to anon, authenticated, app_admin, service_role
+using (false)
+with check (false);
+
+-- private.usage_requests -----------------------------------------------------
+-- Owner only: reached by functions that name their caller.
+revoke all on private.usage_requests from public, anon, authenticated, service_role, app_admin;
+
+drop policy if exists "Nobody reaches request ids through the API" on private.usage_requests;
+create policy "Nobody reaches request ids through the API" on private.usage_requests
+as restrictive
+for all to anon, authenticated, app_admin, service_role
+using (false)
+with check (false);
+
+-- private.prompt_search ------------------------------------------------------
+-- Owner only: reached by functions that name their caller.
+revoke all on private.prompt_search from public, anon, authenticated, service_role, app_admin;
+
+drop policy if exists "Nobody reaches search words through the API" on private.prompt_search;
+create policy "Nobody reaches search words through the API" on private.prompt_search
+as restrictive
+for all to anon, authenticated, app_admin, service_role
+using (false)
+with check (false);
 
 -- feedback_categories ----------------------------------------------------------
 -- Everyone: the active ones. Staff: all of it.
@@ -726,6 +857,79 @@ public.get_public_config(),
 public.is_feature_enabled(text)
 to anon, authenticated, service_role;
 
+-- Users. The worker is granted with its wrapper: without USAGE on private nobody can name it.
+revoke all on function
+public.save_api_key(text, text),
+private.save_api_key(text, text),
+public.reveal_api_key(text),
+private.reveal_api_key(text),
+public.check_rate_limit(text),
+private.consume_rate_limit(text, timestamptz),
+public.log_api_usage(text, text, integer, integer, integer, integer, text, uuid),
+private.log_api_usage(text, text, integer, integer, integer, integer, text, uuid),
+public.get_usage_summary(integer),
+private.get_usage_summary(integer),
+public.estimate_cost(text, text, integer, integer),
+public.render_prompt_template(uuid, jsonb),
+private.render_and_count(uuid, text, jsonb, jsonb),
+public.render_prompt_framework(text, jsonb),
+private.render_text(text, jsonb, jsonb),
+private.refuse_unknown(text, text),
+public.search_prompt_history(text, integer, timestamptz, uuid),
+private.search_prompt_history(text, integer, timestamptz, uuid),
+public.get_prompt_stats(integer),
+private.get_prompt_stats(integer),
+private.check_days(integer),
+public.cleanup_old_prompt_history(),
+public.export_my_data(),
+private.export_my_data()
+from public, anon, authenticated, service_role, app_admin;
+grant execute on function
+public.save_api_key(text, text),
+private.save_api_key(text, text),
+public.reveal_api_key(text),
+private.reveal_api_key(text),
+public.check_rate_limit(text),
+private.consume_rate_limit(text, timestamptz),
+public.log_api_usage(text, text, integer, integer, integer, integer, text, uuid),
+private.log_api_usage(text, text, integer, integer, integer, integer, text, uuid),
+public.get_usage_summary(integer),
+private.get_usage_summary(integer),
+public.estimate_cost(text, text, integer, integer),
+public.render_prompt_template(uuid, jsonb),
+private.render_and_count(uuid, text, jsonb, jsonb),
+public.render_prompt_framework(text, jsonb),
+private.render_text(text, jsonb, jsonb),
+private.refuse_unknown(text, text),
+public.search_prompt_history(text, integer, timestamptz, uuid),
+private.search_prompt_history(text, integer, timestamptz, uuid),
+public.get_prompt_stats(integer),
+private.get_prompt_stats(integer),
+private.check_days(integer),
+public.cleanup_old_prompt_history(),
+public.export_my_data(),
+private.export_my_data()
+to authenticated;
+
+-- The server.
+revoke all on function
+public.decrypt_api_key(uuid, text),
+private.decrypt_api_key(uuid, text),
+public.record_api_key_validation(uuid, text, boolean, text),
+private.record_api_key_validation(uuid, text, boolean, text),
+public.rotate_api_keys(integer, uuid),
+private.rotate_api_keys(integer, uuid)
+from public, anon, authenticated, service_role, app_admin;
+grant execute on function
+public.estimate_cost(text, text, integer, integer),
+public.decrypt_api_key(uuid, text),
+private.decrypt_api_key(uuid, text),
+public.record_api_key_validation(uuid, text, boolean, text),
+private.record_api_key_validation(uuid, text, boolean, text),
+public.rotate_api_keys(integer, uuid),
+private.rotate_api_keys(integer, uuid)
+to service_role;
+
 -- Staff. The worker is granted with its wrapper: without USAGE on private nobody can name it.
 revoke all on function
 public.respond_to_feedback(uuid, text, varchar),
@@ -771,9 +975,27 @@ private.tg_feedback_categories__refuse_cycle(),
 private.tg_feedback__stamp_response(),
 private.tg_feedback__forget_author(),
 private.tg_refuse_rewriting_history(),
+private.personal_tables(),
+private.export_user_data(uuid),
 private.config_boolean(text, boolean),
 private.config_integer(text, integer),
 private.config_text(text, text),
+private.find_secret(text),
+private.encryption_keys(),
+private.seal_api_key(uuid, text, text, text, text),
+private.unseal_api_key(text, uuid, text, text),
+private.open_api_key(text, uuid, text),
+private.redact_api_keys(text),
+private.require_user(),
+private.refuse_provider(text),
+private.search_language(text),
+private.parse_placeholders(text),
+private.check_placeholders(text, jsonb),
+private.tg_prompt_frameworks__check_template(),
+private.tg_prompt_history__respect_preferences(),
+private.tg_prompt_history__keep_status_forward(),
+private.tg_prompt_history__index_words(),
+private.tg_prompt_templates__check_content(),
 private.close_partition(regclass),
 private.ensure_api_usage_months(date, integer)
 from public, anon, authenticated, service_role, app_admin;
