@@ -605,7 +605,7 @@ begin atomic
         rotated.resealed,
         rotated.unreadable,
         rotated.last_id
-    from private.rotate_api_keys(rotate_api_keys.batch_size, rotate_api_keys.after_id) as rotated;
+    from private.rotate_api_keys($1, $2) as rotated;
 end;
 
 comment on function public.rotate_api_keys(integer, uuid) is
@@ -801,7 +801,7 @@ begin atomic
         decision.remaining_minute,
         decision.remaining_day,
         decision.retry_after_seconds
-    from private.consume_rate_limit(check_rate_limit.provider, clock_timestamp()) as decision;
+    from private.consume_rate_limit($1, clock_timestamp()) as decision;
 end;
 
 comment on function public.check_rate_limit(text) is

@@ -800,12 +800,7 @@ begin atomic
         found.rank,
         found.user_input_highlight,
         found.ai_response_highlight
-    from private.search_prompt_history(
-        search_prompt_history.query,
-        search_prompt_history.page_size,
-        search_prompt_history.before_created_at,
-        search_prompt_history.before_id
-    ) as found;
+    from private.search_prompt_history($1, $2, $3, $4) as found;
 end;
 
 comment on function public.search_prompt_history(text, integer, timestamptz, uuid) is
