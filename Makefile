@@ -1,0 +1,133 @@
+# What one does with this project. `make` alone lists it.
+#
+# Everything runs in .venv, which is made when it is missing or when what it should hold has changed; after that nothing
+# here needs a network. ARGS go to the tool behind a target: make test ARGS="-k feedback".
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PYTHON ?=
+ARGS ?=
+JOBS ?= auto
+
+PY := .venv/bin/python
+FORGE := .venv/bin/forge-db
+PYTEST := $(PY) -m pytest -n $(JOBS)
+
+##@ Local database
+
+.PHONY: up
+up: install ## start the local database, migrated and seeded; keeps its data
+	@$(FORGE) up $(ARGS)
+
+.PHONY: down
+down: install ## stop it; the data stays
+	@$(FORGE) down $(ARGS)
+
+.PHONY: status
+status: install ## say what runs, and how to connect
+	@$(FORGE) status $(ARGS)
+
+.PHONY: psql
+psql: install ## open psql on it
+	@$(FORGE) psql $(ARGS)
+
+.PHONY: reset
+reset: install ## throw its data away and start anew; asks first
+	@$(FORGE) reset $(ARGS)
+
+##@ Tests and checks
+
+.PHONY: test
+test: install ## run every test
+	@$(PYTEST) -m "not supabase_cli" $(ARGS)
+
+.PHONY: test-rls
+test-rls: install ## run the access tests: who may see and do what
+	@$(PYTEST) -m access $(ARGS)
+
+.PHONY: test-supabase-cli
+test-supabase-cli: install ## run the tests against the real Supabase CLI (needs npm, or SUPABASE_CLI=path)
+	@[ -n "$$SUPABASE_CLI" ] || cmp -s package-lock.json node_modules/.installed || { \
+		command -v npm >/dev/null || { \
+			echo "error: npm is needed to install the Supabase CLI, and there is none" >&2; \
+			echo "hint: install Node.js 20 or newer, or set SUPABASE_CLI to the path of the CLI" >&2; exit 1; }; \
+		echo "Installing the Supabase CLI into node_modules, once" >&2; \
+		npm ci --no-audit --no-fund --loglevel=error && cp package-lock.json node_modules/.installed; }
+	@$(PYTEST) -m supabase_cli $(ARGS)
+
+.PHONY: lint
+lint: lint-sql ## check the style of everything, and the types of the Python
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check --quiet || { echo "hint: .venv/bin/ruff format" >&2; exit 1; }
+	@$(PY) -m mypy
+
+.PHONY: lint-sql
+lint-sql: install ## check the style of the SQL
+	@$(PY) -m sqlfluff lint --disable-progress-bar --processes 0 supabase sql $(ARGS)
+	@$(PY) -m sqlfluff lint --disable-progress-bar --templater jinja sql/templates/*.j2
+
+.PHONY: check
+check: install ## run what continuous integration runs, but for the Supabase CLI
+	@$(FORGE) build --check
+	@$(MAKE) lint test
+
+##@ Building
+
+.PHONY: build-migrations
+build-migrations: install ## assemble supabase/migrations from supabase/schema
+	@$(FORGE) build $(ARGS)
+
+.PHONY: docs
+docs: install ## describe the local database in docs/DATABASE_STRUCTURE.md
+	@$(FORGE) structure $(ARGS)
+
+.PHONY: pins
+pins: ## pin the newest versions of all packages in constraints.txt
+	@$(find_python); rm -rf .venv/pins; "$$python" -m venv .venv/pins
+	@.venv/pins/bin/python -m pip install -qq --editable ".[dev]"
+	@{ sed -n '/^#/p' constraints.txt; .venv/pins/bin/python -m pip freeze --exclude-editable; } > .venv/pins/new
+	@mv .venv/pins/new constraints.txt; rm -rf .venv/pins; $(MAKE) install
+
+.PHONY: clean
+clean: ## remove what can be installed again; the databases stay
+	@if [ -x $(FORGE) ]; then $(FORGE) down >/dev/null; fi
+	@rm -rf .venv node_modules .hypothesis .mypy_cache .pytest_cache .ruff_cache scripts/*.egg-info
+	@find scripts tests -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+
+# .venv/.installed says what was installed, and where: a moved folder, like a changed pin, is installed anew.
+installed = { pwd -P; cat pyproject.toml constraints.txt; }
+
+.PHONY: install
+install: ## install what the rest needs (done on demand)
+	@[ -x $(PY) ] && $(installed) | cmp -s - .venv/.installed || { \
+		$(find_python); \
+		echo "Installing into .venv with $$("$$python" --version), once" >&2; \
+		"$$python" -m venv --clear .venv && \
+		$(PY) -m pip install -qq --constraint constraints.txt --editable ".[dev]" || { \
+			echo "error: the packages could not be installed; pip says above why" >&2; \
+			echo "hint: a first run needs a network, or a package index in PIP_INDEX_URL" >&2; exit 1; }; \
+		$(installed) > .venv/.installed; }
+
+# The first Python that is new enough and can make environments, as $python of the shell.
+define find_python
+python=; \
+if [ -n "$(PYTHON)" ]; then set -- "$(PYTHON)"; \
+else set -- python3 python3.14 python3.13 python3.12 python3.11 python; fi; \
+for candidate; do \
+	if "$$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		python=$$candidate; break; \
+	fi; \
+done; \
+if [ -z "$$python" ]; then \
+	echo "error: Python 3.11 or newer with its venv module is needed; looked for $$*, and python3 is" \
+		"$$(python3 --version 2>&1 | tail -n 1)" >&2; \
+	echo "hint: apt install python3 python3-venv, or name another one: make PYTHON=/path/to/python3" >&2; exit 1; \
+fi
+endef

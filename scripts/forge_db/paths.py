@@ -1,0 +1,10 @@
+"""Where things are in the project."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "supabase" / "schema"
+MIGRATIONS = ROOT / "supabase" / "migrations"
+TEMPLATES = ROOT / "sql" / "templates"
+PLATFORM = ROOT / "sql" / "platform"
+STATE = ROOT / ".forge"

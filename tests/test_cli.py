@@ -1,0 +1,62 @@
+"""The command line: every command explains itself, and what can be expected to fail fails in one clear line."""
+
+import click
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from forge_db import errors
+from forge_db.cli import main
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_every_command_has_help_with_an_example_of_itself(name: str) -> None:
+    command = main.commands[name]
+    assert command.get_short_help_str(), "say in one line what it does"
+    assert "Examples:" in (command.help or "")
+    assert f"forge-db {name}" in (command.help or "").partition("Examples:")[2]
+    for parameter in command.params:
+        assert not isinstance(parameter, click.Option) or parameter.help, f"say what {parameter.name} does"
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_can_complete(shell: str) -> None:
+    result = CliRunner().invoke(main, prog_name="forge-db", env={"_FORGE_DB_COMPLETE": f"{shell}_source"})
+    assert result.exit_code == 0
+    assert "_FORGE_DB_COMPLETE" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["biuld"], "No such command 'biuld'. Did you mean 'build'?"),
+        (["build", "--chek"], "No such option '--chek'. (Did you mean one of: '--check'"),
+        (["apply"], "Missing option '--database-url'"),
+    ],
+)
+def test_a_wrong_call_exits_with_2_and_says_what_was_meant(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(main, arguments, env={"FORGE_DATABASE_URL": None})
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (errors.ForgeError("it is so", "Do this."), "Error: it is so\nHint: Do this.\n"),
+        (errors.ForgeError("it is so"), "Error: it is so\n"),
+        (psycopg.OperationalError("connection failed\nin two lines"), "Error: connection failed\n"),
+        (psycopg.OperationalError(), "Error: OperationalError\n"),
+        (PermissionError(13, "Permission denied", "/some/file"), "Error: /some/file: Permission denied\n"),
+    ],
+)
+def test_a_failure_is_one_line_and_a_hint(monkeypatch: pytest.MonkeyPatch, failure: Exception, said: str) -> None:
+    @click.command("fail")
+    def fail() -> None:
+        raise failure
+
+    monkeypatch.setitem(main.commands, "fail", fail)
+    result = CliRunner().invoke(main, ["fail"])
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", said)
