@@ -126,7 +126,7 @@ create table if not exists public.feedback (
     category_id uuid references public.feedback_categories (id) on delete set null,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    constraint feedback_message_is_not_blank check (btrim(message, E' \t\r\n') <> ''),
+    constraint feedback_message_is_not_blank check (message ~ '[^[:space:]]'),
     constraint feedback_message_is_short check (length(message) <= 20000),
     constraint feedback_type_is_known check (feedback_type in ('bug', 'feature', 'general', 'support')),
     constraint feedback_priority_is_known check (priority in ('low', 'medium', 'high', 'urgent')),
@@ -241,7 +241,7 @@ as $$
 declare
     v_feedback public.feedback;
 begin
-    if response is null or btrim(response, E' \t\r\n') = '' then
+    if response is null or response !~ '[^[:space:]]' then
         raise exception 'an answer needs some text'
             using errcode = 'invalid_parameter_value',
                 hint = 'To change the status alone, update feedback.status.';
