@@ -1,6 +1,7 @@
 """docs/DATABASE_STRUCTURE.md lists what the database holds, and is as new as the schema, whatever server it runs on."""
 
 import psycopg
+
 from forge_db import structure
 
 

@@ -1,4 +1,4 @@
-"""docs/DATABASE_STRUCTURE.md: its lists are read from the catalogue of a migrated database, by the queries in sql/structure."""
+"""docs/DATABASE_STRUCTURE.md: its lists are read from a migrated database, by the queries in sql/structure."""
 
 import difflib
 import re
@@ -65,7 +65,7 @@ def table(name: str, description: str, details: dict[str, dict[str, list[Row]]])
         "anchor": name.replace(".", ""),
         "description": description,
         # Without the column lists, for the overview.
-        "commands": {role: "" for role in ("anon", "authenticated", "app_admin", "service_role")}
+        "commands": dict.fromkeys(("anon", "authenticated", "app_admin", "service_role"), "")
         | {str(row["role_name"]): re.sub(r" \([^)]*\)", "*", row["privileges"]) for row in access},
         **{kind: rows.get(name, []) for kind, rows in details.items()},
     }

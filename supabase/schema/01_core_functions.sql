@@ -98,6 +98,10 @@ comment on schema archive is 'Cold rows, kept by month. Never exposed through th
 
 create extension if not exists pgcrypto with schema extensions;
 
+-- Functions --------------------------------------------------------------------
+-- Every function here sets search_path to pg_catalog, pg_temp. Not to '': then pg_temp is searched first for types, and
+-- whoever can make a temporary domain called jsonb has its CHECK run as the owner of the function that says jsonb.
+
 -- app_admin --------------------------------------------------------------------
 -- Staff are a database role and not a flag in a table: a policy "own row or is_admin()" cannot use the user_id index,
 -- and only a role can hold column grants of its own. auth.users.role = 'app_admin' makes Supabase Auth issue tokens
@@ -118,18 +122,36 @@ begin
 end
 $$;
 
+create or replace function private.is_staff_account()
+returns boolean
+language sql
+stable
+-- Definer: nobody may read auth.users. Says one thing about the caller, and nothing about anybody else.
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    select exists (
+        select from auth.users as account
+        where account.id = (select auth.uid())
+            and account.role = 'app_admin'
+            and account.deleted_at is null
+            and (account.banned_until is null or account.banned_until < now())
+    )
+$$;
+
+comment on function private.is_staff_account() is 'True when the account in the token is staff now.';
+
+-- Both: the role says what the token was issued for, the account what is true now. A token outlives a dismissal.
 create or replace function public.is_admin()
 returns boolean
 language sql
 stable
 security invoker
-set search_path = ''
-as $$
-    select current_user = 'app_admin'
-$$;
+set search_path = pg_catalog, pg_temp
+return current_user = 'app_admin' and private.is_staff_account();
 
 comment on function public.is_admin() is
-'True when the caller is staff, that is when the request runs as the database role app_admin.';
+'True when the caller is staff: the request runs as the role app_admin, for an account that is staff now.';
 
 -- updated_at -------------------------------------------------------------------
 create or replace function public.update_updated_at_column()
@@ -137,7 +159,7 @@ returns trigger
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     -- Clients send updated_at as well; the server's clock wins.
@@ -159,7 +181,7 @@ language sql
 immutable
 strict
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     -- The scheme is what matters: javascript: and data: must never reach an href or a src.
     select url ~ '^https?://[^[:space:]<>"]+$' and length(url) <= 2048
@@ -173,7 +195,7 @@ language sql
 immutable
 strict
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     -- Loose on purpose: only a message that arrives proves an address.
     select address ~ '^[^@[:space:]<>"]+@[^@[:space:]<>"]+\.[^@[:space:]<>".]+$' and length(address) <= 254
@@ -187,7 +209,7 @@ language sql
 immutable
 strict
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     select jsonb_typeof(document) = 'object' and octet_length(document::text) <= max_octets
 $$;
@@ -200,7 +222,7 @@ language sql
 immutable
 strict
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     select case jsonb_typeof(prices)
         when 'array' then (
@@ -228,30 +250,60 @@ language sql
 immutable
 strict
 security invoker
-set search_path = ''
-as $$
-    select case jsonb_typeof(models)
-        when 'array' then octet_length(models::text) <= 262144 and (
-            select coalesce(
-                bool_and(coalesce(model @@ '$.id.type() == "string"', false))
-                and bool_and(length(model ->> 'id') between 1 and 50)
-                and bool_and(coalesce(model @@ '$.display_name.type() == "string"', false))
-                and bool_and(coalesce(model @@ '$.context_window > 0', false))
-                and bool_and(coalesce(model @@ '$.max_output_tokens > 0', false))
-                and bool_and(coalesce(private.is_model_price_list(model -> 'prices'), false))
-                and count(distinct model ->> 'id') = count(*)
-                and count(*) filter (where model @@ '$.is_default == true') = 1,
-                false
+set search_path = pg_catalog, pg_temp
+-- Bound at creation: whoever writes the column cannot look up a name in private.
+return case jsonb_typeof(models)
+    when 'array'
+        then
+            octet_length(models::text) <= 262144 and (
+                select
+                    coalesce(
+                        bool_and(coalesce(model @@ '$.id.type() == "string"', false))
+                        and bool_and(length(model ->> 'id') between 1 and 50)
+                        and bool_and(coalesce(model @@ '$.display_name.type() == "string"', false))
+                        and bool_and(coalesce(model @@ '$.context_window > 0', false))
+                        and bool_and(coalesce(model @@ '$.max_output_tokens > 0', false))
+                        and bool_and(coalesce(private.is_model_price_list(model -> 'prices'), false))
+                        and count(distinct model ->> 'id') = count(*)
+                        and count(*) filter (where model @@ '$.is_default == true') = 1,
+                        false
+                    )
+                from jsonb_array_elements(models) as model
             )
-            from jsonb_array_elements(models) as model
+    else false
+end;
+
+comment on function private.is_model_list(jsonb) is
+'True for an array of models {id, display_name, context_window, max_output_tokens, is_default, prices}: '
+'unique ids of at most 50 characters, exactly one default.';
+
+create or replace function private.is_rate_limit_list(limits jsonb)
+returns boolean
+language sql
+immutable
+strict
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+    select case jsonb_typeof(limits)
+        when 'object' then not exists (
+            select
+            from jsonb_each(limits) as provider
+            cross join lateral jsonb_each(
+                -- An empty or misplaced value becomes an entry that is refused.
+                case when jsonb_typeof(provider.value) = 'object' and provider.value <> '{}'
+                    then provider.value else '{"": null}'
+                end
+            ) as item
+            where item.key not in ('per_minute', 'per_day')
+                or not coalesce(item.value @@ 'strict $ >= 1 && $ <= 10000000 && $.floor() == $', false)
         )
         else false
     end
 $$;
 
-comment on function private.is_model_list(jsonb) is
-'True for an array of models {id, display_name, context_window, max_output_tokens, is_default, prices}: '
-'unique ids of at most 50 characters, exactly one default.';
+comment on function private.is_rate_limit_list(jsonb) is
+'True for an object of providers, each with per_minute, per_day or both: whole numbers from 1 to 10000000.';
 
 create or replace function private.is_component_list(components jsonb)
 returns boolean
@@ -259,7 +311,7 @@ language sql
 immutable
 strict
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     select case jsonb_typeof(components)
         when 'array' then octet_length(components::text) <= 65536 and (
@@ -286,7 +338,7 @@ language sql
 immutable
 strict
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     select case jsonb_typeof(variables)
         when 'array' then octet_length(variables::text) <= 65536 and (
@@ -303,7 +355,11 @@ as $$
                 ), true)
                 and coalesce(bool_and(
                     variable -> 'max_length' is null
-                    or coalesce(variable @@ '$.max_length > 0 && $.max_length <= 100000', false)
+                    or coalesce(
+                        variable @@ 'strict $.max_length > 0 && $.max_length <= 100000
+                            && $.max_length.floor() == $.max_length',
+                        false
+                    )
                 ), true)
             from jsonb_array_elements(variables) as variable
         )
@@ -316,24 +372,31 @@ comment on function private.is_variable_list(jsonb) is
 
 create or replace function private.is_key_envelope(envelope text)
 returns boolean
-language sql
+language plpgsql
 immutable
 strict
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
-    -- enc:v1:<key id>:<base64> is sealed here, enc:c1:<base64> by a client that encrypts for itself. Base64 proves
-    -- nothing: the old client's "encryption" was base64. Real ciphertext of 28 octets or more is never all printable,
-    -- so a payload that is printable text is a key, its hex or its base64 in disguise.
-    select case
-        when length(envelope) > 16384 then false
-        when envelope ~ '^enc:(v1:[A-Za-z0-9_-]{1,64}|c1):([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$'
-            then (
-                select octet_length(payload) >= 28 and encode(payload, 'escape') ~ '\\[0-9]{3}'
-                from decode(substring(envelope from '[^:]*$'), 'base64') as payload
-            )
-        else false
-    end
+declare
+    v_payload text;
+    v_octets bytea;
+begin
+    -- enc:v1:<key id>:<base64> is sealed here, enc:c1:<base64> by a client that encrypts for itself.
+    if length(envelope) > 16384 or envelope !~ '^enc:(v1:[A-Za-z0-9_-]{1,64}|c1):[A-Za-z0-9+/]*={0,2}$' then
+        return false;
+    end if;
+    v_payload := substring(envelope from '[^:]*$');
+    -- Base64 proves nothing: the old client's "encryption" was base64. A hex dump is base64 by chance, and so is a
+    -- Google key; random octets are either once in 16 million times at most.
+    if length(v_payload) % 4 <> 0 or v_payload ~ '^([0-9a-fA-F]+=*|AIza.*)$' then
+        return false;
+    end if;
+    -- Half of the octets of ciphertext lie outside ASCII. Text, its hex, its base64 and its UTF-16 have none there.
+    v_octets := decode(v_payload, 'base64');
+    return octet_length(v_octets) >= 28
+        and regexp_count(replace(encode(v_octets, 'escape'), E'\\\\', ''), '\\[23]') >= 4;
+end
 $$;
 
 comment on function private.is_key_envelope(text) is
@@ -367,7 +430,13 @@ create table if not exists public.system_config (
     ),
     constraint system_config_feature_flag_is_boolean check (category <> 'feature_flag' or value_type = 'boolean'),
     constraint system_config_range_is_ordered check (min_value <= max_value),
-    constraint system_config_allowed_values_are_a_list check (jsonb_typeof(allowed_values) = 'array'),
+    constraint system_config_allowed_values_are_a_small_list check (
+        jsonb_typeof(allowed_values) = 'array' and octet_length(allowed_values::text) <= 16384
+    ),
+    -- What staff did must outlive the staff member who would rather it did not.
+    constraint system_config_records_are_kept check (
+        key not in ('retention_days_audit_log', 'retention_days_security_events') or value >= '30'::jsonb
+    ),
     constraint system_config_value_is_small check (octet_length(value::text) <= 65536),
     constraint system_config_description_is_short check (length(description) between 1 and 1000)
 );
@@ -395,7 +464,7 @@ returns trigger
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_found text := jsonb_typeof(new.value);
@@ -429,7 +498,10 @@ begin
                     coalesce(new.max_value::text, 'any'));
     end if;
 
-    if new.allowed_values is not null and not new.allowed_values @> jsonb_build_array(new.value) then
+    -- Not @>, which is content with a part of an allowed object.
+    if jsonb_typeof(new.allowed_values) = 'array'
+        and new.value not in (select item.value from jsonb_array_elements(new.allowed_values) as item)
+    then
         raise exception 'setting "%" does not take this value', new.key
             using errcode = 'check_violation', schema = 'public', table = 'system_config',
                 constraint = 'system_config_value_is_allowed',
@@ -448,6 +520,33 @@ create or replace trigger check_system_config_value
 before insert or update on public.system_config
 for each row execute function private.tg_system_config__check_value();
 
+create or replace function private.tg_system_config__refuse_limits()
+returns trigger
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    raise exception 'setting "%" is not a list of limits', new.key
+        using errcode = 'check_violation', schema = 'public', table = 'system_config',
+            constraint = 'system_config_value_has_its_type',
+            detail = format('The value given is %s.', left(new.value::text, 100)),
+            hint = 'Write {"openai": {"per_minute": 120, "per_day": 5000}}: whole numbers from 1 to 10000000. '
+                'To switch a provider off, set api_providers.is_enabled.';
+end
+$$;
+
+comment on function private.tg_system_config__refuse_limits() is
+'Trigger: refuses overrides that are no list of limits; fires only for these. They are read before every call.';
+
+-- The condition is bound here: whoever writes a setting cannot look up a name in private.
+create or replace trigger refuse_system_config_limits
+before insert or update on public.system_config
+for each row
+when (new.key = 'rate_limit_overrides' and not private.is_rate_limit_list(new.value))
+execute function private.tg_system_config__refuse_limits();
+
 create or replace trigger update_system_config_updated_at
 before update on public.system_config
 for each row execute function public.update_updated_at_column();
@@ -461,7 +560,7 @@ returns boolean
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     select coalesce(
         (select config.value::boolean from public.system_config as config
@@ -477,7 +576,7 @@ returns integer
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     select coalesce(
         (select config.value::integer from public.system_config as config
@@ -493,7 +592,7 @@ returns text
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     select coalesce(
         (select config.value #>> '{}' from public.system_config as config
@@ -509,7 +608,7 @@ returns jsonb
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     select coalesce(jsonb_object_agg(config.key, config.value), '{}')
     from public.system_config as config
@@ -525,7 +624,7 @@ language sql
 stable
 -- Invoker: a flag that is not public stays unknown, and so off, to clients.
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     select coalesce(
         (select config.value::boolean from public.system_config as config
@@ -564,13 +663,43 @@ create or replace trigger update_secrets_updated_at
 before update on private.secrets
 for each row execute function public.update_updated_at_column();
 
+-- A CHECK that fails shows the row, and a log keeps it: so what could fail is refused before the CHECK sees it.
+create or replace function private.tg_secrets__refuse_quietly()
+returns trigger
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if coalesce(new.name !~ '^(app_encryption_key(_[a-z0-9_]+)?|maintenance_dsn)$', true) then
+        raise exception 'no secret has this name'
+            using errcode = 'check_violation', schema = 'private', table = 'secrets',
+                constraint = 'secrets_name_is_known',
+                hint = 'Names: app_encryption_key, app_encryption_key_previous, maintenance_dsn.';
+    elsif coalesce(length(new.secret) not between 1 and 4096, true) then
+        raise exception 'a secret has 1 to 4096 characters'
+            using errcode = 'check_violation', schema = 'private', table = 'secrets',
+                constraint = 'secrets_secret_has_content';
+    end if;
+    return new;
+end
+$$;
+
+comment on function private.tg_secrets__refuse_quietly() is
+'Trigger: what the rules of the table would refuse, with a message that does not show the row.';
+
+create or replace trigger refuse_secrets_quietly
+before insert or update on private.secrets
+for each row execute function private.tg_secrets__refuse_quietly();
+
 -- Secrets ----------------------------------------------------------------------
 create or replace function private.find_secret(name text)
 returns text
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_secret text;
@@ -604,7 +733,7 @@ returns table (key_id text, secret text, is_current boolean)
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_current text := private.find_secret('app_encryption_key');
@@ -645,7 +774,7 @@ returns text
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     select 'enc:v1:' || key_id || ':' || translate(
         encode(
@@ -668,12 +797,19 @@ returns text
 language plpgsql
 immutable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_prefix text := unseal_api_key.user_id::text || ':' || unseal_api_key.provider || ':';
-    v_sealed text := extensions.pgp_sym_decrypt(decode(substring(envelope from '[^:]*$'), 'base64'), secret);
+    v_octets bytea;
+    v_sealed text;
 begin
+    v_octets := decode(substring(envelope from '[^:]*$'), 'base64');
+    -- Fourteen octets on begins what was encrypted, and 0xd2 says: with integrity. pgcrypto would open one without.
+    if get_byte(v_octets, 14) <> 210 then
+        return null;
+    end if;
+    v_sealed := extensions.pgp_sym_decrypt(v_octets, secret);
     return case when starts_with(v_sealed, v_prefix) then substr(v_sealed, length(v_prefix) + 1) end;
 exception when others then
     return null;  -- the caller says what could not be opened; the reason holds nothing that helps an honest one
@@ -688,7 +824,7 @@ returns text
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_api_key text;
@@ -722,15 +858,23 @@ comment on function private.open_api_key(text, uuid, text) is
 
 create or replace function private.redact_api_keys(message text)
 returns text
-language sql
+-- Runs for every logged call, and plpgsql keeps its plans.
+language plpgsql
 immutable
+strict
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
+begin
     -- Providers repeat keys in their errors, and Gemini takes them in the URL.
-    select regexp_replace(
-        message, '(sk-|AIza|AQ\.|Bearer\s+)[A-Za-z0-9_*.…-]{6,}|([?&](api_?)?key=)[^&\s]+', '\2[key]', 'gi'
-    )
+    return regexp_replace(
+        message,
+        '(?<![A-Za-z])(sk-|AIza|AQ\.)[A-Za-z0-9_*.…-]{6,}'
+        '|(Bearer\s+|(api[-_]?key|access[-_]?token|[?&](key|token))["'']?\s*[:=]\s*["'']?)[^\s"''&,;)}]+',
+        '\2[key]',
+        'gi'
+    );
+end
 $$;
 
 comment on function private.redact_api_keys(text) is
@@ -742,7 +886,7 @@ returns uuid
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if (select auth.uid()) is null then

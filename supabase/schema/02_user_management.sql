@@ -53,7 +53,8 @@ comment on column public.user_profiles.display_name is 'Name to show; null until
 comment on column public.user_profiles.avatar_url is 'Picture: an http or https URL.';
 comment on column public.user_profiles.bio is 'About the user, in their own words.';
 comment on column public.user_profiles.preferences is 'Free JSON object for the client, at most 64 kB.';
-comment on column public.user_profiles.is_active is 'Switched off by staff. Not writable by the user.';
+comment on column public.user_profiles.is_active is
+'A mark of staff''s, for clients to show. It locks nobody out: ban the account in Supabase Auth for that.';
 comment on column public.user_profiles.last_login_at is 'Latest sign-in. Maintained by the trigger on auth.users.';
 comment on column public.user_profiles.created_at is 'When the profile was made.';
 comment on column public.user_profiles.updated_at is 'Last change to any column. Maintained by trigger.';
@@ -70,12 +71,15 @@ language plpgsql
 volatile
 -- Invoker: current_user must be the caller's role.
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_refused text;
 begin
-    if current_user <> 'app_admin' or old.user_id = (select auth.uid()) then
+    -- On own rows staff are users, who may correct what they sent while it is open.
+    if current_user <> 'app_admin' or (
+        old.user_id = (select auth.uid()) and coalesce(to_jsonb(old) ->> 'status', 'open') = 'open'
+    ) then
         return new;
     end if;
 
@@ -127,7 +131,8 @@ create table if not exists public.user_preferences (
     constraint user_preferences_theme_is_known check (theme in ('light', 'dark', 'system')),
     constraint user_preferences_language_is_a_tag check (language ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'),
     constraint user_preferences_history_days_are_sane check (max_history_days between 1 and 3650),
-    constraint user_preferences_budget_is_not_negative check (monthly_budget_usd >= 0)
+    -- Not >= 0 alone, which NaN is too.
+    constraint user_preferences_budget_is_not_negative check (monthly_budget_usd between 0 and 99999999.99)
 );
 
 alter table public.user_preferences enable row level security;
@@ -186,7 +191,7 @@ language plpgsql
 volatile
 -- Definer: the trigger fires as supabase_auth_admin, who holds no rights in public.
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_metadata jsonb := coalesce(new.raw_user_meta_data, '{}');
@@ -255,7 +260,7 @@ language plpgsql
 volatile
 -- Definer: the trigger fires as supabase_auth_admin, who holds no rights in public.
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_ip_address inet;

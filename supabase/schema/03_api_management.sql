@@ -81,6 +81,47 @@ create or replace trigger update_api_providers_updated_at
 before update on public.api_providers
 for each row execute function public.update_updated_at_column();
 
+-- Staff never see keys, so they must not be able to have them sent somewhere else either.
+create or replace function private.tg_api_providers__keep_address()
+returns trigger
+language plpgsql
+volatile
+-- Invoker: current_user must be the caller's role.
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- Which providers keys can be stored for is what the rule on api_configurations says.
+    if current_user = 'app_admin' and exists (
+        select from pg_catalog.pg_constraint as rule
+        where rule.conrelid = 'public.api_configurations'::regclass
+            and rule.conname = 'api_configurations_provider_is_known'
+            and (
+                strpos(pg_get_constraintdef(rule.oid), quote_literal(new.name)) > 0
+                or (tg_op = 'UPDATE' and strpos(pg_get_constraintdef(rule.oid), quote_literal(old.name)) > 0)
+            )
+    ) then
+        raise exception 'staff may not say where the keys for "%" are sent', new.name
+            using errcode = 'insufficient_privilege', schema = 'public', table = 'api_providers',
+                hint = 'Name and base_url of this provider are changed by a migration.';
+    end if;
+    return new;
+end
+$$;
+
+comment on function private.tg_api_providers__keep_address() is
+'Trigger: staff may neither redirect, rename nor replace a provider that keys can be stored for.';
+
+create or replace trigger keep_api_providers_address_on_insert
+before insert on public.api_providers
+for each row execute function private.tg_api_providers__keep_address();
+
+create or replace trigger keep_api_providers_address
+before update of name, base_url on public.api_providers
+for each row
+when ((new.name, new.base_url) is distinct from (old.name, old.base_url))
+execute function private.tg_api_providers__keep_address();
+
 -- api_configurations -----------------------------------------------------------
 -- Changing a key is an update, not a new row: nobody needs last year's key, and one row per provider keeps the choice
 -- of "which key do we use" out of every query.
@@ -100,10 +141,15 @@ create table if not exists public.api_configurations (
     updated_at timestamptz not null default now(),
     constraint api_configurations_one_key_per_provider unique (user_id, provider),
     constraint api_configurations_provider_is_known check (provider in ('openai', 'gemini', 'anthropic')),
-    constraint api_configurations_key_is_encrypted check (private.is_key_envelope(api_key_encrypted)),
+    -- The form only, because a CHECK is evaluated for every counted call. What is inside: see the trigger.
+    constraint api_configurations_key_is_encrypted check (
+        length(api_key_encrypted) <= 16384
+        and api_key_encrypted ~ '^enc:(v1:[A-Za-z0-9_-]{1,64}|c1):[A-Za-z0-9+/]+={0,2}$'
+    ),
     constraint api_configurations_validation_error_is_short check (length(validation_error) <= 2000),
     constraint api_configurations_usage_count_is_a_count check (usage_count >= 0)
-);
+-- Room in each page, so that counting a call stays on its page (HOT).
+) with (fillfactor = 80);
 
 alter table public.api_configurations enable row level security;
 
@@ -123,6 +169,98 @@ comment on column public.api_configurations.last_used_at is 'Time of the latest 
 comment on column public.api_configurations.created_at is 'When the key was first stored.';
 comment on column public.api_configurations.updated_at is 'Last change, use not counted. Maintained by trigger.';
 
+-- A rule that fails shows the row to whoever no policy holds, and the log keeps it. So what could fail is refused
+-- before the rule sees it: ciphertext, or a key that somebody forgot to encrypt, is in no message.
+create or replace function private.tg_api_configurations__refuse_unencrypted()
+returns trigger
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    raise exception 'the API key is not encrypted'
+        using errcode = 'check_violation', schema = 'public', table = 'api_configurations',
+            constraint = 'api_configurations_key_is_encrypted',
+            detail = 'Neither plain keys nor their base64 or hex are stored.',
+            hint = 'Store the key with save_api_key(), or encrypt it yourself and send enc:c1:<base64>.';
+end
+$$;
+
+comment on function private.tg_api_configurations__refuse_unencrypted() is
+'Trigger: refuses what is not encrypted, without showing it; fires only for that.';
+
+-- The condition is bound here: whoever writes a key cannot look up a name in private.
+create or replace trigger refuse_api_configurations_unencrypted
+before insert or update of api_key_encrypted on public.api_configurations
+for each row
+when (not private.is_key_envelope(new.api_key_encrypted))
+execute function private.tg_api_configurations__refuse_unencrypted();
+
+create or replace function private.tg_api_configurations__refuse_quietly()
+returns trigger
+language plpgsql
+volatile
+-- Invoker: asks whether a policy holds the caller.
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_is_client boolean := row_security_active(tg_relid);
+    v_column text;
+    v_rule text;
+begin
+    if v_is_client and new.api_key_encrypted like 'enc:v1:%' and not exists (
+        select from public.api_configurations as stored
+        where stored.user_id = new.user_id
+            and stored.provider = new.provider
+            and stored.api_key_encrypted = new.api_key_encrypted
+    ) then
+        raise exception 'only the server seals keys as enc:v1'
+            using errcode = 'check_violation', schema = 'public', table = 'api_configurations',
+                constraint = 'api_configurations_key_is_encrypted',
+                hint = 'Store the key with save_api_key(), or encrypt it yourself and send enc:c1:<base64>.';
+    end if;
+
+    v_column := case
+        when new.user_id is null then 'user_id'
+        when new.provider is null then 'provider'
+        when new.api_key_encrypted is null then 'api_key_encrypted'
+    end;
+    if v_column is not null and not v_is_client then
+        raise exception 'column "%" of api_configurations is null', v_column
+            using errcode = 'not_null_violation', schema = 'public', table = 'api_configurations', column = v_column;
+    end if;
+
+    v_rule := case
+        when new.provider not in ('openai', 'gemini', 'anthropic') then 'provider_is_known'
+        when length(new.validation_error) > 2000 then 'validation_error_is_short'
+        when new.usage_count < 0 then 'usage_count_is_a_count'
+    end;
+    if v_rule is not null and not v_is_client then
+        raise exception 'api_configurations: %', replace(v_rule, '_', ' ')
+            using errcode = 'check_violation', schema = 'public', table = 'api_configurations',
+                constraint = 'api_configurations_' || v_rule,
+                detail = 'This row breaks the rule; it is not shown, because it holds a key.';
+    end if;
+    return new;
+end
+$$;
+
+comment on function private.tg_api_configurations__refuse_quietly() is
+'Trigger: refuses whatever the rules would refuse, without showing the row.';
+
+-- Not on every update: counting a call changes none of these columns.
+create or replace trigger refuse_api_configurations_quietly
+before insert or update of user_id, provider, api_key_encrypted, validation_error on public.api_configurations
+for each row execute function private.tg_api_configurations__refuse_quietly();
+
+create or replace trigger refuse_api_configurations_miscount
+before update of usage_count on public.api_configurations
+for each row
+when (new.usage_count < 0)
+execute function private.tg_api_configurations__refuse_quietly();
+
 -- A verdict belongs to the key it was passed on: a client that replaces its ciphertext must not keep the green tick.
 create or replace function private.tg_api_configurations__reset_verdict()
 returns trigger
@@ -131,7 +269,7 @@ volatile
 -- Invoker: current_user must be the caller's role. Functions of ours run as the owner and know what they do: rotation
 -- changes the ciphertext and not the key.
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if current_user in ('authenticated', 'app_admin', 'service_role')
@@ -149,7 +287,7 @@ comment on function private.tg_api_configurations__reset_verdict() is
 'Trigger: a replaced key, or one moved to another provider, is not validated any more. Counters stay.';
 
 create or replace trigger reset_api_configurations_verdict
-before update on public.api_configurations
+before update of api_key_encrypted, provider on public.api_configurations
 for each row
 when ((new.api_key_encrypted, new.provider) is distinct from (old.api_key_encrypted, old.provider))
 execute function private.tg_api_configurations__reset_verdict();
@@ -204,7 +342,7 @@ returns void
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     -- A partition asked for by its own name answers to its own policies, not to its parent's.
@@ -215,6 +353,10 @@ begin
         'to anon, authenticated, app_admin, service_role using (false) with check (false)', partition
     );
     execute format('revoke all on %s from public, anon, authenticated, service_role, app_admin', partition);
+    -- No statistics on what people wrote: see 06. A partition does not take this over from its parent.
+    execute format(
+        'alter table %s alter column endpoint set statistics 0, alter column error_message set statistics 0', partition
+    );
 end
 $$;
 
@@ -226,7 +368,7 @@ returns integer
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_from timestamptz;
@@ -291,7 +433,7 @@ language plpgsql
 volatile
 -- Definer: reads the encryption key, and writes verdict columns that clients may not write. Only ever the caller's row.
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_user_id uuid := private.require_user();
@@ -375,7 +517,7 @@ returns void
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     raise exception 'no enabled provider is called "%"', left(coalesce(provider, 'null'), 50)
@@ -398,7 +540,7 @@ returns uuid
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 return private.save_api_key(provider, api_key);
 
 comment on function public.save_api_key(text, text) is
@@ -411,7 +553,7 @@ language plpgsql
 stable
 -- Definer: reads the encryption key. Only the server may call it.
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_envelope text;
@@ -437,7 +579,7 @@ returns text
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 return private.decrypt_api_key(user_id, provider);
 
 comment on function public.decrypt_api_key(uuid, text) is 'Server: the plain API key of a user for a provider.';
@@ -448,7 +590,7 @@ language plpgsql
 volatile
 -- Definer: reads the encryption key. Only ever the caller's own API key, and only while staff allow it.
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_user_id uuid := private.require_user();
@@ -473,7 +615,7 @@ returns text
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 return private.reveal_api_key(provider);
 
 comment on function public.reveal_api_key(text) is
@@ -487,7 +629,7 @@ language plpgsql
 volatile
 -- Definer: nobody but the owner can name what it calls in private. Only the server may call it.
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if is_valid is null then
@@ -521,7 +663,7 @@ returns void
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 return private.record_api_key_validation(user_id, provider, is_valid, error_message);
 
 comment on function public.record_api_key_validation(uuid, text, boolean, text) is
@@ -533,7 +675,7 @@ language plpgsql
 volatile
 -- Definer: reads the encryption keys. Only the server may call it.
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if batch_size is null or batch_size not between 1 and 100000 then
@@ -549,8 +691,13 @@ begin
         where known.is_current
     ),
 
+    -- The ciphertext as it is once the row is locked, not as the snapshot has it: somebody may be storing a new key.
     stale as materialized (
-        select configuration.id
+        select
+            configuration.id,
+            configuration.user_id,
+            configuration.provider,
+            configuration.api_key_encrypted
         from public.api_configurations as configuration
         cross join current_key
         where configuration.id > coalesce(rotate_api_keys.after_id, '00000000-0000-0000-0000-000000000000')
@@ -563,16 +710,12 @@ begin
 
     opened as materialized (
         select
-            configuration.id,
-            configuration.user_id,
-            configuration.provider,
-            private.unseal_api_key(
-                configuration.api_key_encrypted, configuration.user_id, configuration.provider, known.secret
-            ) as api_key
+            stale.id,
+            stale.user_id,
+            stale.provider,
+            private.unseal_api_key(stale.api_key_encrypted, stale.user_id, stale.provider, known.secret) as api_key
         from stale
-        inner join public.api_configurations as configuration on stale.id = configuration.id
-        left join private.encryption_keys() as known
-            on split_part(configuration.api_key_encrypted, ':', 3) = known.key_id
+        left join private.encryption_keys() as known on split_part(stale.api_key_encrypted, ':', 3) = known.key_id
     ),
 
     changed as (
@@ -599,7 +742,7 @@ returns table (resealed integer, unreadable integer, last_id uuid)
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
     select
         rotated.resealed,
@@ -636,93 +779,178 @@ comment on column private.rate_limit_counters.minute_count is 'Requests allowed 
 comment on column private.rate_limit_counters.day_start is 'Begin of the day (UTC) that day_count belongs to.';
 comment on column private.rate_limit_counters.day_count is 'Requests allowed on that day.';
 
-create or replace function private.consume_rate_limit(provider text, at timestamptz)
-returns table (
-    allowed boolean,
-    limit_scope text,
-    remaining_minute integer,
-    remaining_day integer,
-    retry_after_seconds integer
+-- What each enabled provider allows, worked out when a limit changes and not whenever it is asked for: the question
+-- comes before every call to a provider, the change a few times a year.
+create table if not exists private.rate_limits (
+    provider varchar(50) primary key,
+    per_minute integer not null,
+    per_day integer not null
+);
+
+alter table private.rate_limits enable row level security;
+
+comment on table private.rate_limits is
+'Requests a user may make, by enabled provider: from api_providers and system_config. Kept by triggers on both.';
+comment on column private.rate_limits.provider is 'Provider name as in api_providers.name.';
+comment on column private.rate_limits.per_minute is 'Requests a minute.';
+comment on column private.rate_limits.per_day is 'Requests a day (UTC).';
+
+create or replace function private.refresh_rate_limits()
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- One at a time, and each sees what the one before has changed. Readers do not wait.
+    lock table private.rate_limits in share row exclusive mode;
+
+    delete from private.rate_limits as known
+    where not exists (
+        select from public.api_providers as provider
+        where provider.name = known.provider and provider.is_enabled
+    );
+
+    -- The provider's limit, but at most the general one, unless an override names another.
+    insert into private.rate_limits as known (provider, per_minute, per_day)
+    select
+        provider.name,
+        coalesce(
+            (override.limits ->> 'per_minute')::integer,
+            least(provider.max_requests_per_minute, private.config_integer('max_api_requests_per_minute', null))
+        ),
+        coalesce(
+            (override.limits ->> 'per_day')::integer,
+            least(provider.max_requests_per_day, private.config_integer('max_api_requests_per_day', null))
+        )
+    from public.api_providers as provider
+    left join lateral (
+        select config.value -> provider.name as limits
+        from public.system_config as config
+        where config.key = 'rate_limit_overrides'
+    ) as override on true
+    where provider.is_enabled
+    on conflict on constraint rate_limits_pkey do update
+    set per_minute = excluded.per_minute, per_day = excluded.per_day
+    where (known.per_minute, known.per_day) is distinct from (excluded.per_minute, excluded.per_day);
+end
+$$;
+
+comment on function private.refresh_rate_limits() is 'Works out private.rate_limits again.';
+
+create or replace function private.tg_refresh_rate_limits()
+returns trigger
+language plpgsql
+volatile
+-- Definer: staff who change a limit have no access to private.
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform private.refresh_rate_limits();
+    return null;  -- ignored: the trigger fires after the statement
+end
+$$;
+
+comment on function private.tg_refresh_rate_limits() is
+'Trigger: limits follow the providers and the settings they are made from.';
+
+create or replace trigger refresh_rate_limits
+after insert or update or delete or truncate on public.api_providers
+for each statement execute function private.tg_refresh_rate_limits();
+
+create or replace trigger refresh_rate_limits
+after insert or update or delete or truncate on public.system_config
+for each statement execute function private.tg_refresh_rate_limits();
+
+do $$
+begin
+    perform private.refresh_rate_limits();
+end
+$$;
+
+create or replace function private.consume_rate_limit(
+    provider text,
+    at timestamptz,
+    out allowed boolean,
+    out limit_scope text,
+    out remaining_minute integer,
+    out remaining_day integer,
+    out retry_after_seconds integer
 )
 language plpgsql
 volatile
 -- Definer: a counter that its subject can write limits nothing. Only ever the caller's row.
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_user_id uuid := private.require_user();
-    v_minute timestamptz := date_trunc('minute', at);
-    v_day timestamptz := date_trunc('day', at, 'UTC');
-    v_found record;
-    v_minute_count integer;
-    v_day_count integer;
-    v_taken private.rate_limit_counters;
+    v_user_id uuid := auth.uid();
+    v_behind interval;
+    v_minute timestamptz;
+    v_day timestamptz;
+    v_per_minute integer;
+    v_per_day integer;
+    v_has_key boolean;
 begin
-    -- Everything in one read. Limits: the provider's, at most the general ones, unless an override names others.
-    select
-        known.is_enabled,
-        configuration.id is not null as has_key,
-        counter.minute_start,
-        counter.minute_count,
-        counter.day_start,
-        counter.day_count,
-        coalesce(
-            (override.limits ->> 'per_minute')::integer,
-            least(known.max_requests_per_minute, private.config_integer('max_api_requests_per_minute', null))
-        ) as per_minute,
-        coalesce(
-            (override.limits ->> 'per_day')::integer,
-            least(known.max_requests_per_day, private.config_integer('max_api_requests_per_day', null))
-        ) as per_day
-    into v_found
-    from public.api_providers as known
-    left join public.api_configurations as configuration
-        on configuration.user_id = v_user_id
-        and configuration.provider = known.name
-        and configuration.is_active
-    left join private.rate_limit_counters as counter
-        on counter.user_id = v_user_id
-        and counter.provider = known.name
-    left join lateral (
-        select config.value -> known.name as limits
-        from public.system_config as config
-        where config.key = 'rate_limit_overrides'
-    ) as override on true
-    where known.name = consume_rate_limit.provider;
-
-    if v_found.is_enabled is not true then
-        perform private.refuse_provider(consume_rate_limit.provider);
-    elsif not v_found.has_key then
-        raise exception 'no active key for provider "%" is stored', consume_rate_limit.provider
-            using errcode = 'PT404', hint = 'Store one with save_api_key().';
-    end if;
-
+    -- A window counts while it lasts, and for a minute or a day before it begins: whoever asked before somebody else
+    -- opened it belongs in it. Begins it later still, then it was left by a clock that has been put right.
     loop
-        -- A denial is decided here, from the plain read: it takes no lock and writes nothing. A window that begins
-        -- more than its own length from now was left by a clock that has been put right: it does not count.
-        v_minute_count := case
-            when v_found.minute_start between v_minute and v_minute + interval '1 minute' then v_found.minute_count
-            else 0
-        end;
-        v_day_count := case
-            when v_found.day_start between v_day and v_day + interval '1 day' then v_found.day_count
-            else 0
-        end;
-        if v_day_count >= v_found.per_day or v_minute_count >= v_found.per_minute then
-            allowed := false;
-            limit_scope := case when v_day_count >= v_found.per_day then 'day' else 'minute' end;
-            remaining_minute := greatest(v_found.per_minute - v_minute_count, 0);
-            remaining_day := greatest(v_found.per_day - v_day_count, 0);
-            retry_after_seconds := ceil(extract(epoch from case limit_scope
-                when 'day' then v_found.day_start + interval '1 day'
-                else v_found.minute_start + interval '1 minute'
-            end - at));
-            return next;
-            return;
+        -- A denial is decided by this plain read: it takes no lock and writes nothing.
+        select
+            false,
+            case when used.day >= most.per_day then 'day' else 'minute' end,
+            greatest(most.per_minute - used.minute, 0),
+            greatest(most.per_day - used.day, 0),
+            ceil(date_part('epoch', case
+                when used.day >= most.per_day then counter.day_start + interval '24 hours'
+                else counter.minute_start + interval '1 minute'
+            end - at))
+        into allowed, limit_scope, remaining_minute, remaining_day, retry_after_seconds
+        from private.rate_limit_counters as counter
+        inner join private.rate_limits as most on counter.provider = most.provider
+        cross join lateral (
+            select
+                case
+                    when at >= counter.minute_start - interval '1 minute'
+                        and at < counter.minute_start + interval '1 minute' then counter.minute_count
+                    else 0
+                end as minute,
+                case
+                    when at >= counter.day_start - interval '24 hours'
+                        and at < counter.day_start + interval '24 hours' then counter.day_count
+                    else 0
+                end as day
+        ) as used
+        where counter.user_id = v_user_id
+            and counter.provider = consume_rate_limit.provider
+            and (used.day >= most.per_day or used.minute >= most.per_minute);
+        exit when found;
+
+        v_user_id := private.require_user();
+        v_behind := coalesce(v_behind, clock_timestamp() - at);
+        select
+            most.per_minute,
+            most.per_day,
+            exists (
+                select from public.api_configurations as configuration
+                where configuration.user_id = v_user_id
+                    and configuration.provider = most.provider
+                    and configuration.is_active
+            )
+        into v_per_minute, v_per_day, v_has_key
+        from private.rate_limits as most
+        where most.provider = consume_rate_limit.provider;
+        if not found then
+            perform private.refuse_provider(consume_rate_limit.provider);
+        elsif not v_has_key then
+            raise exception 'no active key for provider "%" is stored', consume_rate_limit.provider
+                using errcode = 'PT404', hint = 'Store one with save_api_key().';
         end if;
 
-        -- Whoever waited here for the row's lock may hold an older minute than the row: the later one counts.
+        v_minute := date_bin('1 minute', at, '2000-01-01 00:00:00+00');
+        v_day := date_bin('1 day', at, '2000-01-01 00:00:00+00');
         insert into private.rate_limit_counters as counter (
             user_id, provider, minute_start, minute_count, day_start, day_count
         )
@@ -739,41 +967,29 @@ begin
                 else 1
             end,
             day_start = case
-                when counter.day_start between v_day and v_day + interval '1 day' then counter.day_start
+                when counter.day_start between v_day and v_day + interval '24 hours' then counter.day_start
                 else v_day
             end,
             day_count = case
-                when counter.day_start between v_day and v_day + interval '1 day' then counter.day_count + 1
+                when counter.day_start between v_day and v_day + interval '24 hours' then counter.day_count + 1
                 else 1
             end
-        where (
-            counter.minute_start not between v_minute and v_minute + interval '1 minute'
-            or counter.minute_count < v_found.per_minute
-        )
+        where case
+            when counter.minute_start between v_minute and v_minute + interval '1 minute'
+                then counter.minute_count < v_per_minute
+            -- Whoever waited here for the row may meet a minute that began meanwhile: that is not a clock put right.
+            else counter.minute_start < v_minute or counter.minute_start > clock_timestamp() - v_behind
+        end
         and (
-            counter.day_start not between v_day and v_day + interval '1 day'
-            or counter.day_count < v_found.per_day
+            counter.day_start not between v_day and v_day + interval '24 hours'
+            or counter.day_count < v_per_day
         )
-        returning counter.* into v_taken;
+        returning true, v_per_minute - counter.minute_count, v_per_day - counter.day_count, 0
+        into allowed, remaining_minute, remaining_day, retry_after_seconds;
+        exit when found;
 
-        if found then
-            allowed := true;
-            remaining_minute := v_found.per_minute - v_taken.minute_count;
-            remaining_day := v_found.per_day - v_taken.day_count;
-            retry_after_seconds := 0;
-            return next;
-            return;
-        end if;
-
-        -- Others took the last ones between the read and the lock: look again, and deny.
-        select counter.minute_start, counter.minute_count, counter.day_start, counter.day_count
-        into v_taken.minute_start, v_taken.minute_count, v_taken.day_start, v_taken.day_count
-        from private.rate_limit_counters as counter
-        where counter.user_id = v_user_id and counter.provider = consume_rate_limit.provider;
-        v_found.minute_start := v_taken.minute_start;
-        v_found.minute_count := v_taken.minute_count;
-        v_found.day_start := v_taken.day_start;
-        v_found.day_count := v_taken.day_count;
+        -- Others took the last ones, or the minute is over: look again.
+        at := clock_timestamp() - v_behind;
     end loop;
 end
 $$;
@@ -781,28 +997,20 @@ $$;
 comment on function private.consume_rate_limit(text, timestamptz) is
 'Worker of public.check_rate_limit; takes the time, so that every boundary can be tested.';
 
-create or replace function public.check_rate_limit(provider text)
-returns table (
-    allowed boolean,
-    limit_scope text,
-    remaining_minute integer,
-    remaining_day integer,
-    retry_after_seconds integer
+create or replace function public.check_rate_limit(
+    provider text,
+    out allowed boolean,
+    out limit_scope text,
+    out remaining_minute integer,
+    out remaining_day integer,
+    out retry_after_seconds integer
 )
 language sql
 volatile
 security invoker
-set search_path = ''
-begin atomic
-    -- Not now(): a transaction that has been open for a while would count in a minute that is over.
-    select
-        decision.allowed,
-        decision.limit_scope,
-        decision.remaining_minute,
-        decision.remaining_day,
-        decision.retry_after_seconds
-    from private.consume_rate_limit($1, clock_timestamp()) as decision;
-end;
+set search_path = pg_catalog, pg_temp
+-- Not now(): a transaction that has been open for a while would count in a minute that is over.
+return private.consume_rate_limit(provider, clock_timestamp());
 
 comment on function public.check_rate_limit(text) is
 'Uses up one request to a provider if the caller has one left. When not allowed: which limit (limit_scope minute or '
@@ -841,15 +1049,15 @@ language plpgsql
 volatile
 -- Definer: a log that its subject can write proves nothing. Stamps user and time itself.
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_user_id uuid := private.require_user();
+    v_user_id uuid := auth.uid();
     v_log_id uuid := gen_random_uuid();
     v_known_id uuid;
 begin
-    if not exists (select from public.api_providers as known where known.name = log_api_usage.provider) then
-        perform private.refuse_provider(log_api_usage.provider);
+    if v_user_id is null then
+        perform private.require_user();
     elsif least(request_size, response_size, response_time_ms) < 0 then
         raise exception 'sizes and times are not negative'
             using errcode = 'invalid_parameter_value',
@@ -879,11 +1087,22 @@ begin
     insert into public.api_usage_logs (
         id, user_id, provider, endpoint, request_size, response_size, response_time_ms, status_code, error_message
     )
-    values (
-        v_log_id, v_user_id, log_api_usage.provider, left(private.redact_api_keys(log_api_usage.endpoint), 2048),
-        log_api_usage.request_size, log_api_usage.response_size, log_api_usage.response_time_ms,
-        log_api_usage.status_code, left(private.redact_api_keys(log_api_usage.error_message), 10000)
-    );
+    select
+        v_log_id,
+        v_user_id,
+        known.name,
+        left(private.redact_api_keys(log_api_usage.endpoint), 2048),
+        log_api_usage.request_size,
+        log_api_usage.response_size,
+        log_api_usage.response_time_ms,
+        log_api_usage.status_code,
+        left(private.redact_api_keys(log_api_usage.error_message), 10000)
+    -- A call that was under way when staff switched the provider off is logged as well.
+    from public.api_providers as known
+    where known.name = log_api_usage.provider;
+    if not found then
+        perform private.refuse_provider(log_api_usage.provider);
+    end if;
 
     update public.api_configurations as configuration
     set usage_count = configuration.usage_count + 1, last_used_at = now()
@@ -910,7 +1129,7 @@ returns uuid
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 return private.log_api_usage(
     provider, endpoint, request_size, response_size, response_time_ms, status_code, error_message, request_id
 );
@@ -927,7 +1146,7 @@ language plpgsql
 stable
 -- Invoker: everyone may read the price list of enabled providers.
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_models jsonb;
@@ -952,7 +1171,7 @@ begin
     cross join lateral jsonb_array_elements(listed.entry -> 'prices') as price (entry)
     where listed.entry ->> 'id' = estimate_cost.model
         and (price.entry ->> 'valid_from')::date <= (now() at time zone 'utc')::date
-    order by price.entry ->> 'valid_from' desc
+    order by (price.entry ->> 'valid_from')::date desc
     limit 1;
     if not found then
         raise exception 'provider "%" has no price for model "%"', provider, left(coalesce(model, 'null'), 50)

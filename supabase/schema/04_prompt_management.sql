@@ -28,53 +28,47 @@ end
 $$;
 
 -- Placeholders -----------------------------------------------------------------
--- {{name}} or {{name|default text}}; \{{ stands for two plain braces. Frameworks and templates are both written in it.
+-- {{name}} or {{name|default text}}; \{{ stands for two plain braces, \\{{ for a backslash before a placeholder.
+-- Frameworks and templates are both written in it.
 
 create or replace function private.parse_placeholders(content text)
-returns table (part integer, literal text, name text, fallback text)
+returns table (literal text, name text, fallback text)
 language plpgsql
 immutable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_rest text := content;
-    v_at integer;
-    v_match text[];
+    -- Backslashes, two braces, and what makes a placeholder of them.
+    c_braces constant text :=
+        '(\\*)\{\{([ ]*([a-z][a-z0-9_]{0,49})[ ]*(?:\|((?:[^{}]|\}(?!\})|\{(?!\{))*))?\}\})?';
+    -- One pass finds what lies between and one what is there. A pass for each placeholder would take half a minute.
+    v_between text[] := regexp_split_to_array(content, c_braces);
+    v_found text[];
+    v_number integer := 0;
+    v_at integer := 1;
 begin
-    part := 0;
-    loop
-        v_at := strpos(v_rest, '{{');
-        exit when v_at = 0;
-        part := part + 1;
-        if v_at > 1 and substr(v_rest, v_at - 1, 1) = E'\\' then
-            literal := left(v_rest, v_at - 2) || '{{';
-            v_rest := substr(v_rest, v_at + 2);
+    for v_found in select regexp_matches(content, c_braces, 'g') loop
+        v_number := v_number + 1;
+        v_at := v_at + length(v_between[v_number]) + length(v_found[1]);
+        literal := v_between[v_number] || repeat(E'\\', length(v_found[1]) / 2);
+        if length(v_found[1]) % 2 = 1 then
+            literal := literal || '{{' || coalesce(v_found[2], '');
             name := null;
             fallback := null;
+        elsif v_found[2] is null then
+            raise exception 'character % begins no placeholder: %', v_at, left(substr(content, v_at), 30)
+                using errcode = 'invalid_parameter_value',
+                    hint = 'Write {{name}} or {{name|default}} with a lower-case name, or \{{ for plain braces.';
         else
-            -- A bounded piece: matching would otherwise read the whole rest once for each placeholder.
-            v_match := regexp_match(
-                substr(v_rest, v_at, 4100),
-                '^\{\{[ ]*([a-z][a-z0-9_]{0,49})[ ]*(?:\|((?:[^{}]|\}(?!\})|\{(?!\{))*))?\}\}'
-            );
-            if v_match is null then
-                raise exception 'character % begins no placeholder: %',
-                    length(content) - length(v_rest) + v_at, left(substr(v_rest, v_at), 30)
-                    using errcode = 'invalid_parameter_value',
-                        hint = 'Write {{name}} or {{name|default}} with a lower-case name, or \{{ for plain braces.';
-            end if;
-            literal := left(v_rest, v_at - 1);
-            name := v_match[1];
-            fallback := v_match[2];
-            -- Past the end of this placeholder: its own text is what the pattern matched.
-            v_rest := substr(v_rest, v_at);
-            v_rest := substr(v_rest, strpos(v_rest, '}}') + 2);
+            name := v_found[3];
+            fallback := v_found[4];
         end if;
+        v_at := v_at + 2 + coalesce(length(v_found[2]), 0);
         return next;
     end loop;
-    part := part + 1;
-    literal := v_rest;
+
+    literal := v_between[v_number + 1];
     name := null;
     fallback := null;
     return next;
@@ -82,40 +76,53 @@ end
 $$;
 
 comment on function private.parse_placeholders(text) is
-'A text in parts: literal text, then the placeholder that follows it, if any, with its default.';
+'A text in parts, in order: literal text, then the placeholder that follows it, if any, with its default.';
 
 create or replace function private.check_placeholders(content text, declared jsonb)
 returns void
 language plpgsql
 immutable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
+    v_used text[];
     v_undeclared text;
     v_unused text;
+    v_too_long text;
 begin
-    select string_agg(distinct used.name, ', ')
-    into v_undeclared
+    select array_agg(distinct used.name order by used.name)
+    into v_used
     from private.parse_placeholders(content) as used
-    where used.name is not null
-        and declared is not null
-        and not declared @> jsonb_build_array(jsonb_build_object('name', used.name));
+    where used.name is not null;
 
-    select string_agg(variable.entry ->> 'name', ', ')
-    into v_unused
-    from jsonb_array_elements(coalesce(declared, '[]')) as variable (entry)
-    where not exists (
-        select from private.parse_placeholders(content) as used
-        where used.name = variable.entry ->> 'name'
-    );
+    select string_agg(used.name, ', ')
+    into v_undeclared
+    from unnest(v_used) as used (name)
+    where not declared @> jsonb_build_array(jsonb_build_object('name', used.name));
+
+    select
+        string_agg(variable.entry ->> 'name', ', ') filter (
+            where variable.entry ->> 'name' = any(v_used) is not true
+        ),
+        string_agg(variable.entry ->> 'name', ', ') filter (
+            where length(variable.entry ->> 'default') > (variable.entry ->> 'max_length')::integer
+        )
+    into v_unused, v_too_long
+    from jsonb_array_elements(declared) as variable (entry);
 
     if v_undeclared is not null or v_unused is not null then
         raise exception 'the text and its variables do not fit together'
             using errcode = 'check_violation', constraint = 'placeholders_are_declared',
-                detail = concat_ws(' ', 'Not declared: ' || v_undeclared || '.', 'Not used: ' || v_unused || '.'),
+                detail = concat_ws(
+                    ' ', 'Not declared: ' || left(v_undeclared, 500) || '.', 'Not used: ' || left(v_unused, 500) || '.'
+                ),
                 hint = 'Declare each {{placeholder}} once, and use each variable. '
                     'Leave variables null to declare none.';
+    elsif v_too_long is not null then
+        raise exception 'a default is longer than its max_length: %', left(v_too_long, 500)
+            using errcode = 'check_violation', constraint = 'placeholders_are_declared',
+                hint = 'Shorten the default, or raise max_length.';
     end if;
 end
 $$;
@@ -129,12 +136,15 @@ language plpgsql
 immutable
 -- Definer: nobody but the owner can name what it calls in private. Reads no table.
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_given jsonb := coalesce(given, '{}');
+    v_declared jsonb;
+    v_literals text[];
+    v_names text[];
+    v_values text[];
     v_problem text;
-    v_result text;
 begin
     if jsonb_typeof(v_given) <> 'object' then
         raise exception 'variables are a JSON object'
@@ -142,88 +152,73 @@ begin
                 hint = 'Pass {"name": "value"}.';
     end if;
 
+    select jsonb_object_agg(variable.entry ->> 'name', variable.entry)
+    into v_declared
+    from jsonb_array_elements(declared) as variable (entry);
+
+    -- A value of the caller's, else the default in the text, else the declared one, else nothing where not required.
+    select
+        array_agg(part.literal order by part.number),
+        array_agg(part.name order by part.number),
+        array_agg(
+            coalesce(
+                v_given ->> part.name,
+                part.fallback,
+                v_declared -> part.name ->> 'default',
+                case when not (v_declared -> part.name ->> 'required')::boolean then '' end
+            )
+            order by part.number
+        )
+    into v_literals, v_names, v_values
+    from private.parse_placeholders(content) with ordinality as part (literal, name, fallback, number);
+
     select string_agg(variable.key, ', ' order by variable.key) into v_problem
     from jsonb_each(v_given) as variable
     where jsonb_typeof(variable.value) not in ('string', 'number', 'boolean', 'null');
     if v_problem is not null then
-        raise exception 'not a text: %', v_problem
+        raise exception 'not a text: %', left(v_problem, 500)
             using errcode = 'invalid_parameter_value', hint = 'A variable is a text, a number, true or false.';
     end if;
 
     select string_agg(variable.key, ', ' order by variable.key) into v_problem
-    from jsonb_each(v_given) as variable
-    where not exists (
-        select from private.parse_placeholders(content) as used
-        where used.name = variable.key
-    );
+    from jsonb_object_keys(v_given) as variable (key)
+    where not exists (select from unnest(v_names) as used (name) where used.name = variable.key);
     if v_problem is not null then
         raise exception 'unknown variables: %', left(v_problem, 500)
             using errcode = 'invalid_parameter_value',
-                hint = format('This text has: %s.', coalesce((
-                    select string_agg(distinct used.name, ', ') from private.parse_placeholders(content) as used
-                ), 'none'));
+                hint = format('This text has: %s.', coalesce(
+                    (select string_agg(distinct used.name, ', ') from unnest(v_names) as used (name)), 'none'
+                ));
     end if;
 
     select string_agg(variable.key, ', ' order by variable.key) into v_problem
     from jsonb_each_text(v_given) as variable
-    where length(variable.value) > coalesce(
-        (
-            select (entry ->> 'max_length')::integer
-            from jsonb_array_elements(coalesce(declared, '[]')) as listed (entry)
-            where entry ->> 'name' = variable.key
-        ),
-        100000
-    );
+    where length(variable.value) > coalesce((v_declared -> variable.key ->> 'max_length')::integer, 100000);
     if v_problem is not null then
-        raise exception 'too long: %', v_problem
+        raise exception 'too long: %', left(v_problem, 500)
             using errcode = 'string_data_right_truncation',
                 hint = 'See max_length in the template''s variables; without one it is 100000 characters.';
     end if;
 
-    -- A value of the caller's, else the default in the text, else the declared one, else nothing where not required.
     select string_agg(distinct used.name, ', ') into v_problem
-    from private.parse_placeholders(content) as used
-    left join lateral (
-        select entry
-        from jsonb_array_elements(coalesce(declared, '[]')) as listed (entry)
-        where entry ->> 'name' = used.name
-    ) as variable on true
-    where used.name is not null
-        and v_given ->> used.name is null
-        and used.fallback is null
-        and variable.entry ->> 'default' is null
-        and coalesce((variable.entry ->> 'required')::boolean, true);
+    from unnest(v_names, v_values) as used (name, value)
+    where used.name is not null and used.value is null;
     if v_problem is not null then
-        raise exception 'missing variables: %', v_problem
+        raise exception 'missing variables: %', left(v_problem, 500)
             using errcode = 'invalid_parameter_value', hint = 'Pass a value for each.';
     end if;
 
     -- Before the text is built, so that no short request can ask for a gigabyte.
-    select case when sum(length(coalesce(v_given ->> used.name, ''))) > 1000000 then 'too long' end into v_problem
-    from private.parse_placeholders(content) as used;
-    if v_problem is not null then
+    if (select sum(length(used.value)) from unnest(v_values) as used (value)) > 1000000 then
         raise exception 'the rendered text would be too long'
             using errcode = 'program_limit_exceeded', hint = 'All values together may have 1000000 characters.';
     end if;
 
     -- Values are put between the parts and not into the text: braces in a value stay what they are.
-    select string_agg(
-        used.literal || coalesce(
-            v_given ->> used.name,
-            used.fallback,
-            (
-                select entry ->> 'default'
-                from jsonb_array_elements(coalesce(declared, '[]')) as listed (entry)
-                where entry ->> 'name' = used.name
-            ),
-            ''
-        ),
-        ''
-        order by used.part
-    )
-    into v_result
-    from private.parse_placeholders(content) as used;
-    return v_result;
+    return (
+        select string_agg(part.literal || coalesce(part.value, ''), '' order by part.number)
+        from unnest(v_literals, v_values) with ordinality as part (literal, value, number)
+    );
 end
 $$;
 
@@ -277,10 +272,13 @@ language plpgsql
 volatile
 -- Definer: nobody but the owner can name what it calls in private. Reads no table.
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
-    perform private.check_placeholders(new.template, new.components);
+    -- What is no list of components is for the CHECK to refuse.
+    if private.is_component_list(new.components) then
+        perform private.check_placeholders(new.template, new.components);
+    end if;
     return new;
 end
 $$;
@@ -328,7 +326,8 @@ create table if not exists public.prompt_history (
     constraint prompt_history_max_tokens_is_positive check (max_tokens > 0),
     constraint prompt_history_processing_time_is_not_negative check (processing_time_ms >= 0),
     constraint prompt_history_tokens_used_is_not_negative check (tokens_used >= 0),
-    constraint prompt_history_cost_is_not_negative check (cost_usd >= 0),
+    -- Not >= 0 alone, which NaN is too.
+    constraint prompt_history_cost_is_not_negative check (cost_usd between 0 and 9999.999999),
     constraint prompt_history_status_is_known check (status in ('pending', 'completed', 'failed')),
     constraint prompt_history_error_message_is_short check (length(error_message) <= 10000)
 ) with (fillfactor = 85);
@@ -365,11 +364,12 @@ returns trigger
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
-    -- As a client, who may read no other preferences than the own: what the owner of the tables copies is not judged.
-    if current_user in ('authenticated', 'app_admin') and exists (
+    -- Clients, who may read no other preferences than their own, and the server. What the owner of the tables copies
+    -- is not judged.
+    if current_user in ('authenticated', 'app_admin', 'service_role') and exists (
         select from public.user_preferences as preference
         where preference.user_id = new.user_id and not preference.enable_history
     ) then
@@ -393,7 +393,7 @@ returns trigger
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     raise exception 'a prompt that is % does not become %', old.status, new.status
@@ -416,6 +416,62 @@ create or replace trigger update_prompt_history_updated_at
 before update on public.prompt_history
 for each row execute function public.update_updated_at_column();
 
+-- What a prompt cost stays spent when the prompt is cleaned up: a month's budget must not fill again by itself. Kept by
+-- the quarter of an hour, so that days come out right in every time zone.
+create table if not exists private.spent_costs (
+    user_id uuid not null references auth.users (id) on delete cascade,
+    provider varchar(50) not null,
+    created_at timestamptz not null default now(),
+    tokens_used bigint not null,
+    cost_usd decimal(14, 6) not null,
+    primary key (user_id, created_at, provider)
+);
+
+alter table private.spent_costs enable row level security;
+
+comment on table private.spent_costs is
+'Tokens and cost of prompts that are not in prompt_history any more, by quarter of an hour. Kept by trigger.';
+comment on column private.spent_costs.user_id is 'Who asked. The rows go when the account goes.';
+comment on column private.spent_costs.provider is 'Provider that was called.';
+comment on column private.spent_costs.created_at is 'Begin of the quarter of an hour in which the prompts were made.';
+comment on column private.spent_costs.tokens_used is 'Their tokens, in and out.';
+comment on column private.spent_costs.cost_usd is 'Their price in US dollars.';
+
+create or replace function private.tg_prompt_history__keep_costs()
+returns trigger
+language plpgsql
+volatile
+-- Definer: clients have no access to the sums.
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    insert into private.spent_costs as spent (user_id, provider, created_at, tokens_used, cost_usd)
+    select
+        gone.user_id,
+        gone.provider,
+        date_bin('15 minutes', gone.created_at, '2000-01-01 00:00:00+00'),
+        coalesce(sum(gone.tokens_used), 0),
+        coalesce(sum(gone.cost_usd), 0)
+    from gone
+    -- Not for an account that is being deleted.
+    inner join auth.users as account on gone.user_id = account.id
+    where gone.tokens_used > 0 or gone.cost_usd > 0
+    group by 1, 2, 3
+    on conflict on constraint spent_costs_pkey do update
+    set tokens_used = spent.tokens_used + excluded.tokens_used, cost_usd = spent.cost_usd + excluded.cost_usd;
+    return null;  -- ignored: the trigger fires after the statement
+end
+$$;
+
+comment on function private.tg_prompt_history__keep_costs() is
+'Trigger: adds up what deleted prompts had cost.';
+
+create or replace trigger keep_prompt_history_costs
+after delete on public.prompt_history
+referencing old table as gone
+for each statement execute function private.tg_prompt_history__keep_costs();
+
 -- prompt_templates -------------------------------------------------------------
 create table if not exists public.prompt_templates (
     id uuid default gen_random_uuid() primary key,
@@ -431,7 +487,7 @@ create table if not exists public.prompt_templates (
     usage_count integer not null default 0,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    constraint prompt_templates_name_is_not_blank check (btrim(name) <> ''),
+    constraint prompt_templates_name_is_not_blank check (name ~ '[^[:space:]]'),
     constraint prompt_templates_description_is_short check (length(description) <= 5000),
     constraint prompt_templates_content_is_short check (length(template_content) between 1 and 100000),
     constraint prompt_templates_variables_are_declared check (private.is_variable_list(variables)),
@@ -468,10 +524,13 @@ language plpgsql
 volatile
 -- Definer: nobody but the owner can name what it calls in private. Reads no table.
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
-    perform private.check_placeholders(new.template_content, new.variables);
+    -- What is no list of variables is for the CHECK to refuse.
+    if coalesce(private.is_variable_list(new.variables), true) then
+        perform private.check_placeholders(new.template_content, new.variables);
+    end if;
     return new;
 end
 $$;
@@ -499,9 +558,13 @@ language plpgsql
 volatile
 -- Definer: see above. Touches is_public of one public template and answers no more than "was public".
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
+    if not private.is_staff_account() then
+        raise exception 'only staff may do this'
+            using errcode = 'insufficient_privilege', hint = 'Sign in with a staff account.';
+    end if;
     update public.prompt_templates as template
     set is_public = false
     where template.id = unpublish_prompt_template.template_id and template.is_public;
@@ -516,7 +579,7 @@ returns boolean
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 -- Bound at creation, so the caller needs EXECUTE on the worker and no USAGE on its schema.
 return private.unpublish_prompt_template(template_id);
 
@@ -530,7 +593,7 @@ language plpgsql
 volatile
 -- Definer: users may not write the counter. The wrapper hands in what the caller's own policies let it read.
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_text text := private.render_text(content, declared, given);
@@ -549,7 +612,7 @@ returns text
 language plpgsql
 immutable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     raise exception 'there is no % "%"', kind, left(coalesce(name, 'null'), 100)
@@ -565,7 +628,7 @@ language sql
 volatile
 -- Invoker: the policies decide which templates there are.
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 return coalesce(
     (
         select private.render_and_count(template.id, template.template_content, template.variables, $2)
@@ -583,7 +646,7 @@ returns text
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 return coalesce(
     (
         select private.render_text(known.template, known.components, $2)
@@ -624,7 +687,7 @@ returns regconfig
 language sql
 immutable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     select case split_part(language, '-', 1)
         when 'da' then 'pg_catalog.danish'
@@ -651,13 +714,29 @@ $$;
 comment on function private.search_language(text) is
 'Text-search configuration for a language tag; simple where there is none.';
 
+create or replace function private.searchable(content text)
+returns text
+language sql
+immutable
+strict
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+    -- The beginning is enough to find a text by, and a vector has a limit of 1 MB that must never refuse an answer.
+    -- Only letters and digits: on '@a1' or 'a_' over and over, the parser of PostgreSQL takes minutes to find out that
+    -- it is no address.
+    select translate(left(content, 50000), $punctuation$!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~$punctuation$, repeat(' ', 32))
+$$;
+
+comment on function private.searchable(text) is 'What of a text is indexed for the search: its words, no punctuation.';
+
 create or replace function private.tg_prompt_history__index_words()
 returns trigger
 language plpgsql
 volatile
 -- Definer: clients have no access to the words.
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_language regconfig := private.search_language((
@@ -665,17 +744,19 @@ declare
         from public.user_preferences as preference
         where preference.user_id = new.user_id
     ));
+    v_asked text := private.searchable(new.user_input);
+    v_answered text := private.searchable(coalesce(new.ai_response, ''));
 begin
-    -- The beginning is enough to find a text by, and a vector has a limit of 1 MB that must never refuse an answer.
     -- As written besides stemmed: what was stored under another language is still found by its exact words.
     insert into private.prompt_search (history_id, user_id, created_at, words)
     values (
         new.id,
         new.user_id,
         new.created_at,
-        setweight(to_tsvector('pg_catalog.simple', left(new.user_input, 50000)), 'A')
-        || setweight(to_tsvector(v_language, left(new.user_input, 50000)), 'B')
-        || setweight(to_tsvector(v_language, left(coalesce(new.ai_response, ''), 50000)), 'C')
+        setweight(to_tsvector('pg_catalog.simple', v_asked), 'A')
+        || setweight(to_tsvector(v_language, v_asked), 'B')
+        || setweight(to_tsvector(v_language, v_answered), 'C')
+        || setweight(to_tsvector('pg_catalog.simple', v_answered), 'D')
     )
     on conflict (history_id) do update
     set words = excluded.words;
@@ -689,6 +770,28 @@ comment on function private.tg_prompt_history__index_words() is
 create or replace trigger index_prompt_history_words
 after insert or update of user_input, ai_response on public.prompt_history
 for each row execute function private.tg_prompt_history__index_words();
+
+create or replace function private.highlight(language regconfig, content text, query tsquery)
+returns text
+language plpgsql
+immutable
+strict
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- Very long words are cut, for the same parser reads them here.
+    return ts_headline(
+        language,
+        regexp_replace(left(content, 10000), '(\S{50})', '\1 ', 'g'),
+        query,
+        'MaxFragments=2, StartSel=**, StopSel=**'
+    );
+end
+$$;
+
+comment on function private.highlight(regconfig, text, tsquery) is
+'The parts of a text that match a query, with the words between ** and **.';
 
 create or replace function private.search_prompt_history(
     query text, page_size integer, before_created_at timestamptz, before_id uuid
@@ -707,7 +810,7 @@ language plpgsql
 stable
 -- Definer: only so can the index on the words be used. Filters by the caller, whom it takes from the token.
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 -- A rare and a common word want different plans.
 set plan_cache_mode = force_custom_plan
 as $$
@@ -718,6 +821,7 @@ declare
         from public.user_preferences as preference
         where preference.user_id = v_user_id
     ));
+    v_words text;
     v_query tsquery;
 begin
     if search_prompt_history.query is null or btrim(search_prompt_history.query) = '' then
@@ -734,8 +838,12 @@ begin
             using errcode = 'invalid_parameter_value', hint = 'Pass both before_created_at and before_id, or neither.';
     end if;
 
-    v_query := websearch_to_tsquery(v_language, search_prompt_history.query)
-        || websearch_to_tsquery('pg_catalog.simple', search_prompt_history.query);
+    -- Punctuation goes as it does from what is indexed, but for quotes and for the minus before a word.
+    v_words := regexp_replace(
+        translate(search_prompt_history.query, $punctuation$!#$%&'()*+,./:;<=>?@[\]^_`{|}~$punctuation$, repeat(' ', 30)),
+        '([^\s"])-', '\1 ', 'g'
+    );
+    v_query := websearch_to_tsquery(v_language, v_words) || websearch_to_tsquery('pg_catalog.simple', v_words);
 
     return query
     with page as materialized (
@@ -759,8 +867,8 @@ begin
         history.status,
         history.created_at,
         page.rank,
-        ts_headline(v_language, left(history.user_input, 10000), v_query, 'MaxFragments=2, StartSel=**, StopSel=**'),
-        ts_headline(v_language, left(history.ai_response, 10000), v_query, 'MaxFragments=2, StartSel=**, StopSel=**')
+        private.highlight(v_language, history.user_input, v_query),
+        private.highlight(v_language, history.ai_response, v_query)
     from page
     inner join public.prompt_history as history on page.history_id = history.id
     order by history.created_at desc, history.id desc;
@@ -789,7 +897,7 @@ returns table (
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
     select
         found.id,
@@ -813,7 +921,7 @@ returns integer
 language plpgsql
 immutable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if days is null or days not between 1 and 3650 then
@@ -831,7 +939,7 @@ returns jsonb
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     -- One pass over the caller's rows; by name, because staff read no more than their own here either.
     with mine as (
@@ -884,7 +992,7 @@ returns jsonb
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 return private.get_prompt_stats(private.check_days(days));
 
 comment on function public.get_prompt_stats(integer) is
@@ -896,7 +1004,7 @@ returns integer
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     with gone as (
         delete from public.prompt_history as history
@@ -906,6 +1014,11 @@ as $$
                     select preference.max_history_days
                     from public.user_preferences as preference
                     where preference.user_id = (select auth.uid())
+                ),
+                (
+                    select config.value::integer
+                    from public.system_config as config
+                    where config.key = 'max_prompt_history_days'
                 ),
                 30
             ))
@@ -922,15 +1035,21 @@ create or replace function private.get_usage_summary(days integer)
 returns jsonb
 language sql
 stable
-security invoker
-set search_path = ''
+-- Definer: clients have no access to what deleted prompts had cost. Only ever the caller's rows.
+security definer
+set search_path = pg_catalog, pg_temp
 as $$
     -- Days are those of the session's time zone (PostgREST: Prefer: timezone=…), from the first to today.
     with span as (
         select
-            current_setting('TimeZone') as zone,
-            (now() at time zone current_setting('TimeZone'))::date as today,
-            (now() at time zone current_setting('TimeZone'))::date - days + 1 as first_day
+            clock.zone,
+            clock.today,
+            clock.today - days + 1 as first_day,
+            least(clock.today - days + 1, date_trunc('month', clock.today)::date)::timestamp
+                at time zone clock.zone as begins
+        from (
+            select current_setting('TimeZone') as zone, (now() at time zone current_setting('TimeZone'))::date as today
+        ) as clock
     ),
 
     calls as (
@@ -945,51 +1064,63 @@ as $$
             and log.created_at >= span.first_day::timestamp at time zone span.zone
     ),
 
+    -- From the first day or that of the month, for the budget.
     prompts as (
         select
-            history.provider,
-            (history.created_at at time zone span.zone)::date as day,
-            coalesce(history.tokens_used, 0) as tokens,
-            coalesce(history.cost_usd, 0) as cost
-        from public.prompt_history as history
-        cross join span
-        where history.user_id = (select auth.uid())
-            and history.created_at >= span.first_day::timestamp at time zone span.zone
+            costs.provider,
+            (costs.created_at at time zone span.zone)::date as day,
+            coalesce(costs.tokens_used, 0) as tokens,
+            coalesce(costs.cost_usd, 0) as cost
+        from span
+        cross join lateral (
+            select history.provider, history.created_at, history.tokens_used, history.cost_usd
+            from public.prompt_history as history
+            where history.user_id = (select auth.uid())
+                and history.created_at >= span.begins
+            union all
+            select spent.provider, spent.created_at, spent.tokens_used, spent.cost_usd
+            from private.spent_costs as spent
+            where spent.user_id = (select auth.uid())
+                and spent.created_at >= span.begins
+        ) as costs
     ),
 
-    cells as (
-        select provider, day from calls
-        union
-        select provider, day from prompts
+    called as (
+        select
+            calls.provider,
+            calls.day,
+            count(*) as requests,
+            count(*) filter (where calls.is_error) as errors,
+            round(percentile_cont(0.5) within group (order by calls.response_time_ms)) as p50,
+            round(percentile_cont(0.95) within group (order by calls.response_time_ms)) as p95,
+            round(percentile_cont(0.99) within group (order by calls.response_time_ms)) as p99
+        from calls
+        group by calls.provider, calls.day
+    ),
+
+    spent as (
+        select
+            prompts.provider,
+            prompts.day,
+            coalesce(sum(prompts.tokens), 0) as tokens,
+            coalesce(sum(prompts.cost), 0) as cost
+        from prompts
+        group by prompts.provider, prompts.day
     ),
 
     per_cell as (
         select
-            cells.day,
-            cells.provider,
-            called.requests,
-            called.errors,
+            coalesce(called.day, spent.day) as day,
+            coalesce(called.provider, spent.provider) as provider,
+            coalesce(called.requests, 0) as requests,
+            coalesce(called.errors, 0) as errors,
             called.p50,
             called.p95,
             called.p99,
-            spent.tokens,
-            spent.cost
-        from cells
-        cross join lateral (
-            select
-                count(*) as requests,
-                count(*) filter (where calls.is_error) as errors,
-                round(percentile_cont(0.5) within group (order by calls.response_time_ms)) as p50,
-                round(percentile_cont(0.95) within group (order by calls.response_time_ms)) as p95,
-                round(percentile_cont(0.99) within group (order by calls.response_time_ms)) as p99
-            from calls
-            where calls.day = cells.day and calls.provider = cells.provider
-        ) as called
-        cross join lateral (
-            select coalesce(sum(prompts.tokens), 0) as tokens, coalesce(sum(prompts.cost), 0) as cost
-            from prompts
-            where prompts.day = cells.day and prompts.provider = cells.provider
-        ) as spent
+            coalesce(spent.tokens, 0) as tokens,
+            coalesce(spent.cost, 0) as cost
+        from called
+        full outer join spent on called.day = spent.day and called.provider = spent.provider
     ),
 
     per_day as (
@@ -1026,10 +1157,9 @@ as $$
         select
             preference.monthly_budget_usd as budget,
             coalesce((
-                select sum(history.cost_usd)
-                from public.prompt_history as history
-                where history.user_id = (select auth.uid())
-                    and history.created_at >= date_trunc('month', now(), (select zone from span))
+                select sum(spent.cost)
+                from spent
+                where spent.day >= (select date_trunc('month', today)::date from span)
             ), 0) as spent
         from (select auth.uid() as user_id) as caller
         left join public.user_preferences as preference on caller.user_id = preference.user_id
@@ -1075,7 +1205,7 @@ returns jsonb
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 return private.get_usage_summary(private.check_days(days));
 
 comment on function public.get_usage_summary(integer) is

@@ -38,7 +38,7 @@ create table if not exists public.feedback_categories (
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     constraint feedback_categories_name_is_unique unique (name),
-    constraint feedback_categories_name_is_not_blank check (btrim(name) <> ''),
+    constraint feedback_categories_name_is_not_blank check (name ~ '[^[:space:]]'),
     constraint feedback_categories_description_is_short check (length(description) <= 1000),
     constraint feedback_categories_is_not_its_own_parent check (parent_id <> id)
 );
@@ -63,7 +63,7 @@ language plpgsql
 volatile
 -- Definer: the walk must see every ancestor, whatever policies show the caller.
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     -- Two sessions could each close one half of a circle that neither sees. One at a time; the walk below starts
@@ -175,7 +175,7 @@ language plpgsql
 volatile
 -- Invoker: current_user must be the caller's role.
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     -- Who answered, and when, are facts. The server may set them, for an answer that it brings from elsewhere.
@@ -201,7 +201,7 @@ returns trigger
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     new.contact_email := null;
@@ -236,7 +236,7 @@ language plpgsql
 volatile
 -- Invoker: the staff policy and column grants decide, here as in a plain UPDATE.
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_feedback public.feedback;
@@ -280,7 +280,7 @@ create table if not exists public.feedback_tags (
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     constraint feedback_tags_name_is_unique unique (name),
-    constraint feedback_tags_name_is_not_blank check (btrim(name) <> ''),
+    constraint feedback_tags_name_is_not_blank check (name ~ '[^[:space:]]'),
     constraint feedback_tags_description_is_short check (length(description) <= 1000),
     constraint feedback_tags_color_is_hex check (color ~ '^#[0-9A-Fa-f]{6}$')
 );
@@ -332,9 +332,10 @@ create table if not exists public.feedback_analytics (
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     constraint feedback_analytics_one_per_day unique (date),
-    constraint feedback_analytics_total_is_a_count check (total_feedback >= 0),
     constraint feedback_analytics_resolved_is_part_of_total check (resolved_feedback between 0 and total_feedback),
-    constraint feedback_analytics_response_time_is_not_negative check (avg_response_time_hours >= 0),
+    constraint feedback_analytics_response_time_is_not_negative check (
+        avg_response_time_hours between 0 and 999.99
+    ),
     constraint feedback_analytics_avg_rating_is_1_to_5 check (avg_rating between 1 and 5),
     constraint feedback_analytics_by_type_is_small_object check (private.is_json_object(feedback_by_type, 16384)),
     constraint feedback_analytics_by_priority_is_small_object check (

@@ -89,3 +89,42 @@ on public.feedback (admin_user_id);
 -- Messages with a label; the cascade from feedback_tags. The unique rule leads with feedback_id.
 create index if not exists idx_feedback_tag_assignments_tag_id
 on public.feedback_tag_assignments (tag_id);
+
+-- Statistics -------------------------------------------------------------------
+-- The planner's estimates are made from statistics over all rows, whatever the policies show, and a client may ask for
+-- an estimate (Prefer: count=planned). Of what people wrote, where they were and how to reach them, the common values
+-- could be found by comparing estimates. No query of ours filters by these columns, so the planner loses nothing. What
+-- stays guessable: which user ids exist, and how many rows each has.
+alter table public.user_profiles
+alter column display_name set statistics 0,
+alter column avatar_url set statistics 0,
+alter column bio set statistics 0;
+
+alter table public.user_sessions
+alter column ip_address set statistics 0,
+alter column user_agent set statistics 0;
+
+alter table public.api_configurations
+alter column api_key_encrypted set statistics 0,
+alter column validation_error set statistics 0;
+
+alter table public.api_usage_logs
+alter column endpoint set statistics 0,
+alter column error_message set statistics 0;
+
+alter table public.prompt_history
+alter column user_input set statistics 0,
+alter column ai_response set statistics 0,
+alter column error_message set statistics 0;
+
+alter table public.prompt_templates
+alter column name set statistics 0,
+alter column description set statistics 0,
+alter column template_content set statistics 0;
+
+alter table public.feedback
+alter column message set statistics 0,
+alter column contact_email set statistics 0,
+alter column contact_name set statistics 0,
+alter column user_agent set statistics 0,
+alter column admin_response set statistics 0;

@@ -6,7 +6,8 @@
 -- not named is refused. SELECT is granted on whole tables (select=* needs every column), INSERT and UPDATE by column.
 --
 -- Every policy names its role and its one command, and calls auth.uid() in a sub-select: once per statement, not per
--- row. Staff have policies of their own and not an OR in everyone's: an OR cannot use the index.
+-- row. Staff have policies of their own and not an OR in everyone's: an OR cannot use the index. These ask is_admin()
+-- besides, so that the role alone, without a token of somebody who is staff now, opens nothing.
 --
 -- Needs 01 to 06. Same tables, order and banners as there.
 
@@ -103,7 +104,7 @@ returns trigger
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     -- The column that names the account, in tg_argv[0].
@@ -146,6 +147,15 @@ create or replace trigger refuse_truncating_security_events
 before truncate on public.security_events
 for each statement execute function private.tg_refuse_rewriting_history('user_id');
 
+-- No statistics on what points to a person: see 06.
+alter table public.audit_log
+alter column ip_address set statistics 0,
+alter column user_agent set statistics 0;
+
+alter table public.security_events
+alter column ip_address set statistics 0,
+alter column user_agent set statistics 0;
+
 -- What staff look at first, newest on top; then the foreign key.
 create index if not exists idx_audit_log_created_at on public.audit_log (created_at desc);
 create index if not exists idx_audit_log_actor_id on public.audit_log (actor_id);
@@ -158,7 +168,7 @@ returns table (relation regclass, owner_column name, hidden_columns text[])
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     -- From the catalogue, so that a new table with an owner is in the export without anybody thinking of it. Who
     -- answered a message (admin_user_id) does not own it. Secrets stay out, and words for the search are no data.
@@ -191,38 +201,73 @@ returns jsonb
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_table record;
+    v_found record;
+    v_rows bigint := 0;
     v_octets bigint;
-    v_rows jsonb;
-    v_export jsonb := '{}';
+    v_export jsonb;
 begin
+    -- Known without unpacking the texts, so that a long history is refused at once.
     select coalesce(sum(octet_length(history.user_input) + coalesce(octet_length(history.ai_response), 0)), 0)
     into v_octets
     from public.prompt_history as history
     where history.user_id = export_user_data.user_id;
-    if v_octets > 50000000 then
-        raise exception 'this history is too large for one document: % MB', v_octets / 1000000
-            using errcode = 'program_limit_exceeded',
-                hint = 'Read prompt_history in pages, or let the operator run: forge-db export-user';
+
+    for v_table in select personal.* from private.personal_tables() as personal loop
+        if v_rows <= 100000 and v_octets <= 50000000 then
+            -- As text: what compresses well on disk does not in memory.
+            execute format(
+                'select count(*) as rows, coalesce(sum(octet_length(part.item::text)), 0) as octets '
+                'from (select item from %s as item where item.%I = $1 limit 100001) as part',
+                v_table.relation, v_table.owner_column
+            )
+            into v_found
+            using export_user_data.user_id;
+            v_rows := v_rows + v_found.rows;
+            v_octets := case v_table.relation
+                when 'public.prompt_history'::regclass then v_octets else v_octets + v_found.octets
+            end;
+        end if;
+    end loop;
+    if v_rows > 100000 or v_octets > 50000000 then
+        raise exception 'this is too much for one document'
+            using errcode = 'program_limit_exceeded', detail = 'A document holds at most 100000 rows and 50 MB.',
+                hint = 'Read the tables in pages, or let the operator run: forge-db export-user';
     end if;
+
+    -- The account itself is kept by Supabase Auth: what of it is about the person, and no credentials.
+    select jsonb_build_object('account', to_jsonb(person))
+    into v_export
+    from (
+        select
+            account.id,
+            account.email,
+            account.phone,
+            account.raw_user_meta_data as user_metadata,
+            account.created_at,
+            account.last_sign_in_at
+        from auth.users as account
+        where account.id = export_user_data.user_id
+    ) as person;
 
     for v_table in select personal.* from private.personal_tables() as personal loop
         execute format(
-            'select coalesce(jsonb_agg(to_jsonb(item) - $2), ''[]'') from %s as item where item.%I = $1',
+            'select coalesce(jsonb_agg(to_jsonb(item) - $2), ''[]'') as items from %s as item where item.%I = $1',
             v_table.relation, v_table.owner_column
         )
-        into v_rows
+        into v_found
         using export_user_data.user_id, v_table.hidden_columns;
-        v_export := v_export || jsonb_build_object(replace(v_table.relation::text, 'public.', ''), v_rows);
+        v_export := v_export || jsonb_build_object(replace(v_table.relation::text, 'public.', ''), v_found.items);
     end loop;
     return v_export;
 end
 $$;
 
-comment on function private.export_user_data(uuid) is 'Everything held about a user as one JSON object, table to rows.';
+comment on function private.export_user_data(uuid) is
+'Everything held about a user as one JSON object: the account, and table to rows.';
 
 create or replace function private.export_my_data()
 returns jsonb
@@ -230,7 +275,7 @@ language plpgsql
 stable
 -- Definer: what is held about the caller is also in tables that they may not read. Only ever the caller's rows.
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     return private.export_user_data(private.require_user());
@@ -244,7 +289,7 @@ returns jsonb
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 return private.export_my_data();
 
 comment on function public.export_my_data() is
@@ -272,23 +317,23 @@ using (is_public);
 drop policy if exists "Admins can view all settings" on public.system_config;
 create policy "Admins can view all settings" on public.system_config
 for select to app_admin
-using (true);
+using ((select public.is_admin()));
 
 drop policy if exists "Admins can insert settings" on public.system_config;
 create policy "Admins can insert settings" on public.system_config
 for insert to app_admin
-with check (true);
+with check ((select public.is_admin()));
 
 drop policy if exists "Admins can update settings" on public.system_config;
 create policy "Admins can update settings" on public.system_config
 for update to app_admin
-using (true)
-with check (true);
+using ((select public.is_admin()))
+with check ((select public.is_admin()));
 
 drop policy if exists "Admins can delete settings" on public.system_config;
 create policy "Admins can delete settings" on public.system_config
 for delete to app_admin
-using (true);
+using ((select public.is_admin()));
 
 -- private.secrets --------------------------------------------------------------
 -- Owner only. The policy is a second lock, should a grant ever slip in.
@@ -327,21 +372,22 @@ using ((select auth.uid()) = user_id)
 with check ((select auth.uid()) = user_id);
 
 drop policy if exists "Users can delete own profile" on public.user_profiles;
+-- Not one that staff have switched off: the next would be on again.
 create policy "Users can delete own profile" on public.user_profiles
 for delete to authenticated
-using ((select auth.uid()) = user_id);
+using ((select auth.uid()) = user_id and is_active);
 
 drop policy if exists "Admins can view all profiles" on public.user_profiles;
 create policy "Admins can view all profiles" on public.user_profiles
 for select to app_admin
-using (true);
+using ((select public.is_admin()));
 
 -- Which columns of others they may change: trigger limit_staff_update_of_user_profiles.
 drop policy if exists "Admins can update all profiles" on public.user_profiles;
 create policy "Admins can update all profiles" on public.user_profiles
 for update to app_admin
-using (true)
-with check (true);
+using ((select public.is_admin()))
+with check ((select public.is_admin()));
 
 -- user_preferences -------------------------------------------------------------
 -- User: own row. Nothing for staff.
@@ -349,11 +395,11 @@ revoke all on public.user_preferences from public, anon, authenticated, service_
 grant select, delete,
 insert (
     user_id, selected_model, selected_framework, theme, language, enable_notifications, enable_analytics,
-    enable_history, enable_feedback, max_history_days, auto_cleanup, vibe_coding
+    enable_history, enable_feedback, max_history_days, auto_cleanup, vibe_coding, monthly_budget_usd
 ),
 update (
     selected_model, selected_framework, theme, language, enable_notifications, enable_analytics,
-    enable_history, enable_feedback, max_history_days, auto_cleanup, vibe_coding, updated_at
+    enable_history, enable_feedback, max_history_days, auto_cleanup, vibe_coding, monthly_budget_usd, updated_at
 ) on public.user_preferences to authenticated;
 grant select, insert, update, delete on public.user_preferences to service_role;
 
@@ -398,7 +444,7 @@ using ((select auth.uid()) = user_id);
 drop policy if exists "Admins can view all sessions" on public.user_sessions;
 create policy "Admins can view all sessions" on public.user_sessions
 for select to app_admin
-using (true);
+using ((select public.is_admin()));
 
 -- api_providers ----------------------------------------------------------------
 -- Everyone: the enabled ones. Staff: all of it.
@@ -423,23 +469,23 @@ using (is_enabled);
 drop policy if exists "Admins can view all providers" on public.api_providers;
 create policy "Admins can view all providers" on public.api_providers
 for select to app_admin
-using (true);
+using ((select public.is_admin()));
 
 drop policy if exists "Admins can insert providers" on public.api_providers;
 create policy "Admins can insert providers" on public.api_providers
 for insert to app_admin
-with check (true);
+with check ((select public.is_admin()));
 
 drop policy if exists "Admins can update providers" on public.api_providers;
 create policy "Admins can update providers" on public.api_providers
 for update to app_admin
-using (true)
-with check (true);
+using ((select public.is_admin()))
+with check ((select public.is_admin()));
 
 drop policy if exists "Admins can delete providers" on public.api_providers;
 create policy "Admins can delete providers" on public.api_providers
 for delete to app_admin
-using (true);
+using ((select public.is_admin()));
 
 -- api_configurations -----------------------------------------------------------
 -- User: own keys, but not the verdicts and counters. Staff: nothing; keys are none of their business.
@@ -484,7 +530,7 @@ using ((select auth.uid()) = user_id);
 drop policy if exists "Admins can view all usage logs" on public.api_usage_logs;
 create policy "Admins can view all usage logs" on public.api_usage_logs
 for select to app_admin
-using (true);
+using ((select public.is_admin()));
 
 -- prompt_frameworks ------------------------------------------------------------
 -- Everyone: the enabled ones. Staff: all of it.
@@ -503,23 +549,23 @@ using (is_enabled);
 drop policy if exists "Admins can view all frameworks" on public.prompt_frameworks;
 create policy "Admins can view all frameworks" on public.prompt_frameworks
 for select to app_admin
-using (true);
+using ((select public.is_admin()));
 
 drop policy if exists "Admins can insert frameworks" on public.prompt_frameworks;
 create policy "Admins can insert frameworks" on public.prompt_frameworks
 for insert to app_admin
-with check (true);
+with check ((select public.is_admin()));
 
 drop policy if exists "Admins can update frameworks" on public.prompt_frameworks;
 create policy "Admins can update frameworks" on public.prompt_frameworks
 for update to app_admin
-using (true)
-with check (true);
+using ((select public.is_admin()))
+with check ((select public.is_admin()));
 
 drop policy if exists "Admins can delete frameworks" on public.prompt_frameworks;
 create policy "Admins can delete frameworks" on public.prompt_frameworks
 for delete to app_admin
-using (true);
+using ((select public.is_admin()));
 
 -- prompt_history ---------------------------------------------------------------
 -- User: own rows. What was asked is not rewritten: only what came back is updated. Staff: nothing.
@@ -596,23 +642,34 @@ using ((select auth.uid()) = user_id);
 drop policy if exists "Admins can view system templates" on public.prompt_templates;
 create policy "Admins can view system templates" on public.prompt_templates
 for select to app_admin
-using (user_id is null);
+using (user_id is null and (select public.is_admin()));
 
 drop policy if exists "Admins can insert system templates" on public.prompt_templates;
 create policy "Admins can insert system templates" on public.prompt_templates
 for insert to app_admin
-with check (user_id is null);
+with check (user_id is null and (select public.is_admin()));
 
 drop policy if exists "Admins can update system templates" on public.prompt_templates;
 create policy "Admins can update system templates" on public.prompt_templates
 for update to app_admin
-using (user_id is null)
-with check (user_id is null);
+using (user_id is null and (select public.is_admin()))
+with check (user_id is null and (select public.is_admin()));
 
 drop policy if exists "Admins can delete system templates" on public.prompt_templates;
 create policy "Admins can delete system templates" on public.prompt_templates
 for delete to app_admin
-using (user_id is null);
+using (user_id is null and (select public.is_admin()));
+
+-- private.rate_limits --------------------------------------------------------
+-- Owner only: kept by triggers, read by check_rate_limit().
+revoke all on private.rate_limits from public, anon, authenticated, service_role, app_admin;
+
+drop policy if exists "Nobody reaches rate limits through the API" on private.rate_limits;
+create policy "Nobody reaches rate limits through the API" on private.rate_limits
+as restrictive
+for all to anon, authenticated, app_admin, service_role
+using (false)
+with check (false);
 
 -- private.rate_limit_counters ------------------------------------------------
 -- Owner only: reached by functions that name their caller.
@@ -631,6 +688,17 @@ revoke all on private.usage_requests from public, anon, authenticated, service_r
 
 drop policy if exists "Nobody reaches request ids through the API" on private.usage_requests;
 create policy "Nobody reaches request ids through the API" on private.usage_requests
+as restrictive
+for all to anon, authenticated, app_admin, service_role
+using (false)
+with check (false);
+
+-- private.spent_costs --------------------------------------------------------
+-- Owner only: reached by functions that name their caller.
+revoke all on private.spent_costs from public, anon, authenticated, service_role, app_admin;
+
+drop policy if exists "Nobody reaches spent costs through the API" on private.spent_costs;
+create policy "Nobody reaches spent costs through the API" on private.spent_costs
 as restrictive
 for all to anon, authenticated, app_admin, service_role
 using (false)
@@ -664,23 +732,23 @@ using (is_active);
 drop policy if exists "Admins can view all categories" on public.feedback_categories;
 create policy "Admins can view all categories" on public.feedback_categories
 for select to app_admin
-using (true);
+using ((select public.is_admin()));
 
 drop policy if exists "Admins can insert categories" on public.feedback_categories;
 create policy "Admins can insert categories" on public.feedback_categories
 for insert to app_admin
-with check (true);
+with check ((select public.is_admin()));
 
 drop policy if exists "Admins can update categories" on public.feedback_categories;
 create policy "Admins can update categories" on public.feedback_categories
 for update to app_admin
-using (true)
-with check (true);
+using ((select public.is_admin()))
+with check ((select public.is_admin()));
 
 drop policy if exists "Admins can delete categories" on public.feedback_categories;
 create policy "Admins can delete categories" on public.feedback_categories
 for delete to app_admin
-using (true);
+using ((select public.is_admin()));
 
 -- feedback ---------------------------------------------------------------------
 -- Visitor: send, with nobody's name on it. User: send, read and delete own, correct message and rating while it is
@@ -728,14 +796,14 @@ using ((select auth.uid()) = user_id);
 drop policy if exists "Admins can view all feedback" on public.feedback;
 create policy "Admins can view all feedback" on public.feedback
 for select to app_admin
-using (true);
+using ((select public.is_admin()));
 
 -- Which columns of others they may change: trigger limit_staff_update_of_feedback.
 drop policy if exists "Admins can update all feedback" on public.feedback;
 create policy "Admins can update all feedback" on public.feedback
 for update to app_admin
-using (true)
-with check (true);
+using ((select public.is_admin()))
+with check ((select public.is_admin()));
 
 -- feedback_tags ----------------------------------------------------------------
 -- Everyone: the active ones. Staff: all of it.
@@ -754,23 +822,23 @@ using (is_active);
 drop policy if exists "Admins can view all tags" on public.feedback_tags;
 create policy "Admins can view all tags" on public.feedback_tags
 for select to app_admin
-using (true);
+using ((select public.is_admin()));
 
 drop policy if exists "Admins can insert tags" on public.feedback_tags;
 create policy "Admins can insert tags" on public.feedback_tags
 for insert to app_admin
-with check (true);
+with check ((select public.is_admin()));
 
 drop policy if exists "Admins can update tags" on public.feedback_tags;
 create policy "Admins can update tags" on public.feedback_tags
 for update to app_admin
-using (true)
-with check (true);
+using ((select public.is_admin()))
+with check ((select public.is_admin()));
 
 drop policy if exists "Admins can delete tags" on public.feedback_tags;
 create policy "Admins can delete tags" on public.feedback_tags
 for delete to app_admin
-using (true);
+using ((select public.is_admin()));
 
 -- feedback_tag_assignments -----------------------------------------------------
 -- User: the labels on own feedback. Staff: all of it.
@@ -794,23 +862,23 @@ using (
 drop policy if exists "Admins can view all tag assignments" on public.feedback_tag_assignments;
 create policy "Admins can view all tag assignments" on public.feedback_tag_assignments
 for select to app_admin
-using (true);
+using ((select public.is_admin()));
 
 drop policy if exists "Admins can insert tag assignments" on public.feedback_tag_assignments;
 create policy "Admins can insert tag assignments" on public.feedback_tag_assignments
 for insert to app_admin
-with check (true);
+with check ((select public.is_admin()));
 
 drop policy if exists "Admins can update tag assignments" on public.feedback_tag_assignments;
 create policy "Admins can update tag assignments" on public.feedback_tag_assignments
 for update to app_admin
-using (true)
-with check (true);
+using ((select public.is_admin()))
+with check ((select public.is_admin()));
 
 drop policy if exists "Admins can delete tag assignments" on public.feedback_tag_assignments;
 create policy "Admins can delete tag assignments" on public.feedback_tag_assignments
 for delete to app_admin
-using (true);
+using ((select public.is_admin()));
 
 -- feedback_analytics -----------------------------------------------------------
 -- Staff: read. Maintenance writes it as the owner.
@@ -820,7 +888,7 @@ grant select on public.feedback_analytics to app_admin, service_role;
 drop policy if exists "Admins can view feedback analytics" on public.feedback_analytics;
 create policy "Admins can view feedback analytics" on public.feedback_analytics
 for select to app_admin
-using (true);
+using ((select public.is_admin()));
 
 -- audit_log --------------------------------------------------------------------
 -- Staff: read. Nobody writes it but triggers.
@@ -830,7 +898,7 @@ grant select on public.audit_log to app_admin, service_role;
 drop policy if exists "Admins can view the audit log" on public.audit_log;
 create policy "Admins can view the audit log" on public.audit_log
 for select to app_admin
-using (true);
+using ((select public.is_admin()));
 
 -- security_events --------------------------------------------------------------
 -- Staff: read. Nobody writes it but functions of ours.
@@ -840,22 +908,26 @@ grant select on public.security_events to app_admin, service_role;
 drop policy if exists "Admins can view security events" on public.security_events;
 create policy "Admins can view security events" on public.security_events
 for select to app_admin
-using (true);
+using ((select public.is_admin()));
 
 -- Functions --------------------------------------------------------------------
 -- PostgreSQL lets PUBLIC execute every new function, and Supabase may name the API roles besides: both are taken back.
 
 -- Anyone.
 revoke all on function
-public.is_admin(),
 public.get_public_config(),
 public.is_feature_enabled(text)
 from public, anon, authenticated, service_role, app_admin;
 grant execute on function
-public.is_admin(),
 public.get_public_config(),
 public.is_feature_enabled(text)
 to anon, authenticated, service_role;
+
+-- Whoever is signed in.
+revoke all on function public.is_admin(), private.is_staff_account()
+from public, anon, authenticated, service_role, app_admin;
+grant execute on function public.is_admin(), private.is_staff_account()
+to authenticated, service_role;
 
 -- Users. The worker is granted with its wrapper: without USAGE on private nobody can name it.
 revoke all on function
@@ -951,6 +1023,7 @@ private.is_model_price_list(jsonb),
 private.is_model_list(jsonb),
 private.is_component_list(jsonb),
 private.is_variable_list(jsonb),
+private.is_rate_limit_list(jsonb),
 private.is_key_envelope(text)
 from public, anon, authenticated, service_role, app_admin;
 grant execute on function private.is_email(text), private.is_json_object(jsonb, integer)
@@ -960,6 +1033,7 @@ to authenticated, service_role;
 grant execute on function
 private.is_model_price_list(jsonb),
 private.is_model_list(jsonb),
+private.is_rate_limit_list(jsonb),
 private.is_component_list(jsonb)
 to app_admin, service_role;
 
@@ -967,10 +1041,17 @@ to app_admin, service_role;
 revoke all on function
 public.update_updated_at_column(),
 private.tg_system_config__check_value(),
+private.tg_system_config__refuse_limits(),
+private.tg_api_providers__keep_address(),
+private.tg_api_configurations__refuse_unencrypted(),
 private.tg_limit_staff_update(),
 private.tg_users__create_account(),
 private.tg_users__record_sign_in(),
+private.tg_secrets__refuse_quietly(),
+private.tg_api_configurations__refuse_quietly(),
 private.tg_api_configurations__reset_verdict(),
+private.tg_refresh_rate_limits(),
+private.refresh_rate_limits(),
 private.tg_feedback_categories__refuse_cycle(),
 private.tg_feedback__stamp_response(),
 private.tg_feedback__forget_author(),
@@ -994,7 +1075,10 @@ private.check_placeholders(text, jsonb),
 private.tg_prompt_frameworks__check_template(),
 private.tg_prompt_history__respect_preferences(),
 private.tg_prompt_history__keep_status_forward(),
+private.searchable(text),
+private.highlight(regconfig, text, tsquery),
 private.tg_prompt_history__index_words(),
+private.tg_prompt_history__keep_costs(),
 private.tg_prompt_templates__check_content(),
 private.close_partition(regclass),
 private.ensure_api_usage_months(date, integer)
