@@ -1,0 +1,177 @@
+"""Attacks that worked once. Each was run against the schema before its mend, and succeeded there.
+
+Some need a SQL session as an API role, which is more than PostgREST gives: then the API is not what protects us.
+"""
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors
+from psycopg.types.json import Jsonb
+
+from harness.people import Person
+from harness.refusal import Guard
+from harness.session import Session
+
+pytestmark = pytest.mark.access
+
+# A type of the attacker's own under a name that a function uses. Its check runs as whoever evaluates it.
+SHADOW = """
+    create function pg_temp.spy() returns boolean language plpgsql as $$
+    begin
+        if current_user not in ('anon', 'authenticated', 'app_admin', 'service_role') then
+            raise notice 'ran as %', current_user;
+        end if;
+        return true;
+    end
+    $$;
+"""
+SHADOWED = ("text", "jsonb", "uuid", "regconfig", "bytea", "name", "regclass", "date")
+CALLS = """
+    select format('select public.%%I(%%s)', proname, (
+        select coalesce(string_agg(case format_type(type, null)
+            when 'text' then '''openai''' when 'uuid' then 'gen_random_uuid()' when 'jsonb' then '''{}'''
+            else 'null' end, ', '), '')
+        from unnest(proargtypes) as argument (type)
+    ))
+    from pg_proc
+    where pronamespace = 'public'::regnamespace and prorettype <> 'trigger'::regtype
+        and has_function_privilege(%s, oid, 'execute')
+"""
+WRITES = (
+    "insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input)"
+    " values (auth.uid(), 'roses', 'R.O.S.E.S', 'gpt-4', 'openai', 'Hello.')",
+    "insert into public.prompt_templates (user_id, name, framework_id, template_content)"
+    " values (auth.uid(), 'Mine', 'roses', 'Hello {{name}}')",
+    "update public.user_profiles set bio = 'Hello.'",
+    "update public.user_preferences set theme = 'light'",
+    "insert into public.feedback (user_id, message) values (auth.uid(), 'Hello.')",
+)
+
+
+@pytest.mark.parametrize("role", ["authenticated", "app_admin", "service_role"])
+def test_a_temporary_type_runs_nothing_as_the_owner(
+    db: Session, connection: psycopg.Connection, alice: Person, carol: Person, role: str
+) -> None:
+    speak = {
+        "authenticated": lambda: db.as_user(alice),
+        "app_admin": lambda: db.as_staff(carol),
+        "service_role": db.as_server,
+    }[role]
+    statements = [*db.as_owner().column(CALLS, [role]), *WRITES]
+    assert len(statements) > len(WRITES)
+    speak().run(SHADOW)
+    for name in SHADOWED:
+        db.run(f'create domain pg_temp."{name}" as pg_catalog.{name} check (pg_temp.spy())')
+    heard: list[str] = []
+
+    def listen(notice: psycopg.errors.Diagnostic) -> None:
+        heard.append(notice.message_primary or "")
+
+    connection.add_notice_handler(listen)
+    for statement in statements:
+        # Refused for another reason, perhaps; what ran before that is what counts.
+        with suppress(errors.Error), db.undone():
+            db.run(statement)
+        assert [said for said in heard if said.startswith("ran as")] == [], statement
+    connection.remove_notice_handler(listen)
+
+
+@pytest.mark.parametrize("column", ["user_input", "ai_response"])
+def test_estimates_tell_nothing_of_what_others_wrote(db: Session, alice: Person, bob: Person, column: str) -> None:
+    secret = "Draft the severance letter for Jane Doe"
+    for _ in range(200):
+        db.add("prompt_history", user_id=bob.id, **{"user_input": "x", column: secret})
+    db.as_owner().run("analyze public.prompt_history")
+
+    def estimate(text: str) -> Any:
+        plan = db.value(f"explain (format json) select from public.prompt_history where {column} = %s", [text])
+        return json.loads(plan)[0]["Plan"]["Plan Rows"] if isinstance(plan, str) else plan[0]["Plan"]["Plan Rows"]
+
+    db.as_user(alice)
+    assert estimate(secret) == estimate("Nobody ever wrote this")
+
+
+def test_a_short_request_does_not_ask_for_a_gigabyte(db: Session, alice: Person) -> None:
+    bomb = db.add(
+        "prompt_templates",
+        user_id=alice.id,
+        template_content="{{a}}" * 400,
+        variables=Jsonb([{"name": "a", "default": "x" * 60_000}]),
+    )
+    db.as_user(alice)
+    with db.refuses(errors.ProgramLimitExceeded):
+        db.run("select public.render_prompt_template(%s)", [bomb])
+
+
+def test_a_text_of_placeholders_is_read_in_one_pass(db: Session, alice: Person) -> None:
+    db.as_user(alice).run("set local statement_timeout = '5s'")
+    db.run(
+        "insert into public.prompt_templates (user_id, name, framework_id, template_content) values (%s, 'x', 'x', %s)",
+        [alice.id, "{{a}}" * 20_000],
+    )
+
+
+def test_an_export_does_not_outgrow_the_memory(db: Session, alice: Person) -> None:
+    for number in range(600):
+        db.add("prompt_templates", user_id=alice.id, name=f"{number}", template_content="x" * 100_000)
+    db.as_user(alice)
+    with db.refuses(errors.ProgramLimitExceeded):
+        db.run("select public.export_my_data()")
+
+
+@pytest.mark.parametrize("statement", [
+    "update public.api_providers set base_url = 'https://evil.example' where name = 'openai'",
+    "update public.api_providers set name = 'closed' where name = 'openai'",
+    "update public.api_providers set name = 'openai' where name = 'other'",
+    "insert into public.api_providers (name, display_name, base_url) values ('openai', 'OpenAI', 'https://evil.example')",
+])  # fmt: skip
+def test_staff_cannot_have_keys_sent_elsewhere(db: Session, carol: Person, statement: str) -> None:
+    db.as_owner()
+    if "insert" in statement or "'other'" in statement:
+        db.run("delete from public.api_providers where name = 'openai'")
+        db.add("api_providers", name="other")
+    db.as_staff(carol)
+    with db.refuses(errors.InsufficientPrivilege, by=Guard.RAISED):
+        db.run(statement)
+
+
+@pytest.mark.parametrize("key", ["retention_days_audit_log", "retention_days_security_events"])
+def test_staff_cannot_have_their_traces_deleted(db: Session, carol: Person, key: str) -> None:
+    db.as_staff(carol)
+    with db.refuses(errors.CheckViolation, constraint="system_config_records_are_kept"):
+        db.run("update public.system_config set min_value = null, value = '1' where key = %s", [key])
+
+
+@pytest.mark.parametrize(("table", "column"), [
+    ("prompt_history", "cost_usd"),
+    ("user_preferences", "monthly_budget_usd"),
+])  # fmt: skip
+def test_money_is_a_number(db: Session, alice: Person, table: str, column: str) -> None:
+    db.as_owner()
+    if table == "prompt_history":
+        db.add(table, user_id=alice.id)
+    db.as_user(alice)
+    with db.refuses(errors.CheckViolation):
+        db.run(f"update public.{table} set {column} = 'NaN'")
+
+
+@pytest.mark.parametrize("piece", ["_a", "./", "~/", "<!--", "a_b-c1", "x", "\N{SNOWMAN}", "a@b.c/"])
+def test_no_text_takes_the_search_index_long_or_too_far(db: Session, alice: Person, piece: str) -> None:
+    text = piece * (50_000 // len(piece))
+    db.as_user(alice).run("set local statement_timeout = '3s'")
+    db.run(
+        "insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input)"
+        " values (%s, 'roses', 'R.O.S.E.S', 'gpt-4', 'openai', %s)",
+        [alice.id, text],
+    )
+
+
+def test_the_role_of_staff_alone_opens_nothing(db: Session, alice: Person) -> None:
+    db.add("feedback", user_id=None)
+    db.as_staff(alice)  # the token says app_admin, the account does not
+    assert db.column("select id from public.feedback") == []
+    assert db.value("select public.is_admin()") is False
