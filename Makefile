@@ -40,21 +40,20 @@ reset: install ## throw its data away and start anew; asks first
 
 .PHONY: test
 test: install ## run every test
-	@$(PYTEST) -m "not supabase_cli" $(ARGS)
+	@$(PYTEST) -m "not supabase_cli and not second_opinions" $(ARGS)
 
 .PHONY: test-rls
 test-rls: install ## run the access tests: who may see and do what
 	@$(PYTEST) -m access $(ARGS)
 
 .PHONY: test-supabase-cli
-test-supabase-cli: install ## run the tests against the real Supabase CLI (needs npm, or SUPABASE_CLI=path)
-	@[ -n "$$SUPABASE_CLI" ] || cmp -s package-lock.json node_modules/.installed || { \
-		command -v npm >/dev/null || { \
-			echo "error: npm is needed to install the Supabase CLI, and there is none" >&2; \
-			echo "hint: install Node.js 20 or newer, or set SUPABASE_CLI to the path of the CLI" >&2; exit 1; }; \
-		echo "Installing the Supabase CLI into node_modules, once" >&2; \
-		npm ci --no-audit --no-fund --loglevel=error && cp package-lock.json node_modules/.installed; }
+test-supabase-cli: install-supabase-cli ## run the tests against the real Supabase CLI (needs npm, or SUPABASE_CLI=path)
 	@$(PYTEST) -m supabase_cli $(ARGS)
+
+# In the regime that hands out every privilege first: what was not taken back shows.
+.PHONY: second-opinions
+second-opinions: install-opinions ## ask other tools what they find in the schema (needs Debian's PostgreSQL 15, npm)
+	@$(PYTEST) -m second_opinions --platform pg15-auto $(ARGS)
 
 .PHONY: lint
 lint: lint-sql ## check the style of everything, and the types of the Python
@@ -92,7 +91,7 @@ pins: ## pin the newest versions of all packages in constraints.txt
 .PHONY: clean
 clean: ## remove what can be installed again; the databases stay
 	@if [ -x $(FORGE) ]; then $(FORGE) down >/dev/null; fi
-	@rm -rf .venv node_modules .hypothesis .mypy_cache .pytest_cache .ruff_cache scripts/*.egg-info
+	@rm -rf .venv node_modules .forge/second-opinions .hypothesis .mypy_cache .pytest_cache .ruff_cache scripts/*.egg-info
 	@find scripts tests -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: help
@@ -114,6 +113,32 @@ install: ## install what the rest needs (done on demand)
 			echo "error: the packages could not be installed; pip says above why" >&2; \
 			echo "hint: a first run needs a network, or a package index in PIP_INDEX_URL" >&2; exit 1; }; \
 		$(installed) > .venv/.installed; }
+
+.PHONY: install-supabase-cli
+install-supabase-cli: install
+	@[ -n "$$SUPABASE_CLI" ] || cmp -s package-lock.json node_modules/.installed || { \
+		command -v npm >/dev/null || { \
+			echo "error: npm is needed to install the Supabase CLI, and there is none" >&2; \
+			echo "hint: install Node.js 20 or newer, or set SUPABASE_CLI to the path of the CLI" >&2; exit 1; }; \
+		echo "Installing the Supabase CLI into node_modules, once" >&2; \
+		npm ci --no-audit --no-fund --loglevel=error && cp package-lock.json node_modules/.installed; }
+
+# Each in an environment of its own, because their pins contradict each other.
+.PHONY: install-opinions
+install-opinions: install-supabase-cli
+	@[ -e /usr/lib/postgresql/15/lib/plpgsql_check.so ] && command -v pg_prove >/dev/null || { \
+		echo "error: PostgreSQL 15 with plpgsql_check and pgTAP is needed, as Debian packages them" >&2; \
+		echo "hint: apt install postgresql-15 postgresql-15-plpgsql-check postgresql-15-pgtap" \
+			"libtap-parser-sourcehandler-pgtap-perl" >&2; exit 1; }
+	@for pins in tests/second_opinions/requirements/*.txt; do \
+		tool=$$(basename "$$pins" .txt); home=.forge/second-opinions/$$tool; \
+		{ pwd -P; cat "$$pins"; } | cmp -s - "$$home/.installed" || { \
+			echo "Installing $$tool into $$home, once" >&2; \
+			$(PY) -m venv --clear "$$home" && \
+			"$$home/bin/python" -m pip install -qq --requirement "$$pins" && \
+			{ pwd -P; cat "$$pins"; } > "$$home/.installed" || { \
+				echo "error: $$tool could not be installed; pip says above why" >&2; exit 1; }; }; \
+	done
 
 # The first Python that is new enough and can make environments, as $python of the shell.
 define find_python
