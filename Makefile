@@ -43,8 +43,8 @@ test: install ## run every test
 	@$(PYTEST) -m "not supabase_cli and not second_opinions" $(ARGS)
 
 .PHONY: test-rls
-test-rls: install ## run the access tests: who may see and do what
-	@$(PYTEST) -m access $(ARGS)
+test-rls: install ## run the access tests on PostgreSQL 17: who may see and do what
+	@$(PYTEST) -m access --platform pg17-explicit $(ARGS)
 
 .PHONY: test-supabase-cli
 test-supabase-cli: install-supabase-cli ## run the tests against the real Supabase CLI (needs npm, or SUPABASE_CLI=path)
