@@ -78,8 +78,9 @@ build-migrations: install ## assemble supabase/migrations from supabase/schema
 	@$(FORGE) build $(ARGS)
 
 .PHONY: docs
-docs: install ## describe the local database in docs/DATABASE_STRUCTURE.md
+docs: install ## describe the local database: docs/DATABASE_STRUCTURE.md, docs/access_matrix.*
 	@$(FORGE) structure $(ARGS)
+	@$(FORGE) matrix $(ARGS)
 
 .PHONY: pins
 pins: ## pin the newest versions of all packages in constraints.txt
