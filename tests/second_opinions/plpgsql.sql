@@ -1,6 +1,11 @@
 -- One row for each function, and for each trigger of one; as many as there are complaints, where there are any.
 with functions as (
-    select proc.oid, trigger.tgrelid, trigger.tgoldtable, trigger.tgnewtable, proc.prorettype = 'trigger'::regtype as is_trigger
+    select
+        proc.oid,
+        proc.prorettype = 'trigger'::regtype as is_trigger,
+        trigger.tgrelid,
+        trigger.tgoldtable,
+        trigger.tgnewtable
     from pg_proc as proc
     inner join pg_namespace as schema on proc.pronamespace = schema.oid
     inner join pg_language as language on proc.prolang = language.oid

@@ -8,9 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from psycopg import errors, sql
+import psycopg
+from psycopg import sql
 
-from forge_db.errors import ForgeError, one_line
+from forge_db.errors import ForgeError, from_database, one_line
 from forge_db.paths import ROOT, STATE
 from harness.databases import SUPERUSER, Database
 
@@ -41,11 +42,8 @@ class Subject(NamedTuple):
                 connection.execute(
                     sql.SQL("create extension if not exists {} schema extensions").format(sql.Identifier(extension))
                 )
-            except (errors.FeatureNotSupported, errors.UndefinedFile) as error:
-                version = connection.info.server_version // 10000
-                raise ForgeError(
-                    f"PostgreSQL {version} has no extension {extension}", f"Run: apt install {PACKAGES}"
-                ) from error
+            except psycopg.Error as error:
+                raise ForgeError(from_database(error, extension).message, f"Run: apt install {PACKAGES}") from error
 
     def tables(self, condition: str = "true") -> set[str]:
         """Our tables, partitions among them, as schema.name."""

@@ -14,7 +14,10 @@ select
         where attribute.attrelid = class.oid and attribute.attnum > 0 and not attribute.attisdropped
     )
     || ');'
-    || case when class.relrowsecurity then format(E'\nalter table %s enable row level security;', class.oid::regclass) else '' end
+    || case
+        when class.relrowsecurity then format(E'\nalter table %s enable row level security;', class.oid::regclass)
+        else ''
+    end
     || coalesce(policy.statements, '')
     || coalesce(granted.statements, ''),
     coalesce(policy.number, 0),
