@@ -57,8 +57,7 @@ begin
         )
     ) then
         v_problem := 'this database holds a legacy PromptCraft Forge installation';
-        v_hint := 'Nothing was changed. Install into an empty database, or read '
-            || '"Existing installations" in docs/DATABASE_STRUCTURE.md.';
+        v_hint := 'Nothing was changed. To bring it over with its data: forge-db upgrade, or psql as docs/upgrade.md says.';
     elsif exists (
         select from pg_catalog.pg_extension as extension
         where extension.extname = 'pgcrypto' and extension.extnamespace <> to_regnamespace('extensions')
@@ -381,21 +380,24 @@ as $$
 declare
     v_payload text;
     v_octets bytea;
+    v_escaped text;
 begin
     -- enc:v1:<key id>:<base64> is sealed here, enc:c1:<base64> by a client that encrypts for itself.
-    if length(envelope) > 16384 or envelope !~ '^enc:(v1:[A-Za-z0-9_-]{1,64}|c1):[A-Za-z0-9+/]*={0,2}$' then
+    if length(envelope) > 16384 or envelope !~ '^enc:(v1:[A-Za-z0-9_-]+|c1):[A-Za-z0-9+/]*={0,2}$' then
         return false;
     end if;
-    v_payload := substring(envelope from '[^:]*$');
+    v_payload := split_part(envelope, ':', -1);
     -- Base64 proves nothing: the old client's "encryption" was base64. A hex dump is base64 by chance, and so is a
     -- Google key; random octets are either once in 16 million times at most.
     if length(v_payload) % 4 <> 0 or v_payload ~ '^([0-9a-fA-F]+=*|AIza.*)$' then
         return false;
     end if;
-    -- Half of the octets of ciphertext lie outside ASCII. Text, its hex, its base64 and its UTF-16 have none there.
+    -- Half of the octets of ciphertext lie outside ASCII, and four do at least. Text, its hex, its base64 and its UTF-16
+    -- have none there. Such an octet is escaped as \2 or \3 and two digits.
     v_octets := decode(v_payload, 'base64');
+    v_escaped := replace(encode(v_octets, 'escape'), '\\', '');
     return octet_length(v_octets) >= 28
-        and regexp_count(replace(encode(v_octets, 'escape'), E'\\\\', ''), '\\[23]') >= 4;
+        and length(v_escaped) - length(replace(replace(v_escaped, '\2', ''), '\3', '')) >= 8;
 end
 $$;
 
@@ -487,6 +489,30 @@ begin
                 hint = format('Write it as JSON, for example %s.', case new.value_type
                     when 'boolean' then 'true' when 'integer' then '30' when 'number' then '0.5'
                     when 'text' then '"dark"' when 'object' then '{}' else '[]' end);
+    end if;
+
+    -- What the row allows is for staff to say; these hold whatever it says, because jobs run by them at night.
+    if (new.value_type = 'integer' and v_number not between -2147483648 and 2147483647)
+        or (new.key ~ '^(retention_days_|max_prompt_history_days$)' and (
+            new.value_type <> 'integer' or v_number not between 1 and 3650
+        ))
+    then
+        raise exception 'setting "%" is out of range', new.key
+            using errcode = 'check_violation', schema = 'public', table = 'system_config',
+                constraint = 'system_config_value_is_in_range',
+                detail = format('The value given is %s.', left(new.value::text, 100)),
+                hint = case when new.value_type = 'integer' and new.key !~ '^(retention_days_|max_prompt_history_days$)'
+                    then 'Allowed: -2147483648 to 2147483647.' else 'Allowed: whole days, 1 to 3650.' end;
+    end if;
+
+    if new.key = 'maintenance_schedule'
+        and coalesce(new.value #>> '{}' !~ '^[0-9*,/-]+( [0-9*,/-]+){4}$', true)
+    then
+        raise exception 'setting "%" is not a cron expression', new.key
+            using errcode = 'check_violation', schema = 'public', table = 'system_config',
+                constraint = 'system_config_value_is_allowed',
+                detail = format('The value given is %s.', left(new.value::text, 100)),
+                hint = 'Minute, hour, day of the month, month, day of the week, for example "0 3 * * *".';
     end if;
 
     if v_number < new.min_value or v_number > new.max_value then
@@ -587,6 +613,22 @@ $$;
 
 comment on function private.config_integer(text, integer) is 'An integer setting, or the fallback where it is missing.';
 
+create or replace function private.config_number(key text, fallback numeric)
+returns numeric
+language sql
+stable
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+    select coalesce(
+        (select config.value::numeric from public.system_config as config
+            where config.key = config_number.key and config.value_type in ('number', 'integer')),
+        fallback
+    )
+$$;
+
+comment on function private.config_number(text, numeric) is 'A number setting, or the fallback where it is missing.';
+
 create or replace function private.config_text(key text, fallback text)
 returns text
 language sql
@@ -635,6 +677,42 @@ $$;
 
 comment on function public.is_feature_enabled(text) is
 'True when the feature flag is on and the caller may read it; an unknown flag is off.';
+
+create or replace function private.require_feature(flag text)
+returns void
+language plpgsql
+stable
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- A flag that is missing switches nothing off.
+    if not private.config_boolean(flag, true) then
+        raise exception 'the feature "%" is switched off', flag
+            using errcode = 'PT403',
+                hint = format('Staff can switch it on: the flag %s in system_config.', flag);
+    end if;
+end
+$$;
+
+comment on function private.require_feature(text) is 'Raises an error while a feature flag is off.';
+
+create or replace function private.tg_require_feature()
+returns trigger
+language plpgsql
+volatile
+-- Definer: a flag that clients cannot read holds them as well.
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform private.require_feature(tg_argv[0]);
+    return new;
+end
+$$;
+
+comment on function private.tg_require_feature() is
+'Trigger: refuses what clients add while the feature flag in the trigger''s argument is off.';
 
 -- private.secrets --------------------------------------------------------------
 -- The last resort for a server without Vault: whoever reads a backup reads this. The schema is closed, the table has
@@ -692,6 +770,39 @@ comment on function private.tg_secrets__refuse_quietly() is
 create or replace trigger refuse_secrets_quietly
 before insert or update on private.secrets
 for each row execute function private.tg_secrets__refuse_quietly();
+
+-- archive.unmigrated -----------------------------------------------------------
+-- What the upgrade from a legacy installation could not bring over as it was: supabase/upgrade/. Nothing else writes
+-- here. It outlives the old tables, so that no row is ever lost with them.
+create table if not exists archive.unmigrated (
+    id uuid default gen_random_uuid() primary key,
+    user_id uuid references auth.users (id) on delete cascade,
+    legacy_table varchar(63) not null,
+    legacy_id uuid not null,
+    outcome varchar(20) not null,
+    reason text not null,
+    legacy_row jsonb not null,
+    api_key_encrypted text,
+    created_at timestamptz not null default now(),
+    constraint unmigrated_row_is_kept_once unique (legacy_table, legacy_id),
+    constraint unmigrated_outcome_is_known check (outcome in ('adjusted', 'set aside', 'superseded'))
+);
+
+alter table archive.unmigrated enable row level security;
+
+comment on table archive.unmigrated is
+'Rows of a legacy installation that the rules of the new tables cannot hold as they were, whole. Owner only.';
+comment on column archive.unmigrated.id is 'Surrogate key.';
+comment on column archive.unmigrated.user_id is 'Whose row it is; null for nobody''s. It goes when the account goes.';
+comment on column archive.unmigrated.legacy_table is 'Legacy table that the row is from.';
+comment on column archive.unmigrated.legacy_id is 'Id that the row had there; a row that was adjusted has it still.';
+comment on column archive.unmigrated.outcome is
+'adjusted: brought over but for what the reason names; superseded: there was a newer one; set aside: only here.';
+comment on column archive.unmigrated.reason is 'Which rule it breaks.';
+comment on column archive.unmigrated.legacy_row is 'The row as it was, column to value; without the next column.';
+comment on column archive.unmigrated.api_key_encrypted is
+'What stood there for an API key and could not be read. It may be a plain key, so it is apart: no export has it.';
+comment on column archive.unmigrated.created_at is 'When the upgrade put it here.';
 
 -- Secrets ----------------------------------------------------------------------
 create or replace function private.find_secret(name text)
@@ -776,7 +887,7 @@ volatile
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
-    select 'enc:v1:' || key_id || ':' || translate(
+    select 'enc:v1:' || key_id || ':' || replace(
         encode(
             extensions.pgp_sym_encrypt(
                 user_id::text || ':' || provider || ':' || api_key,
@@ -804,7 +915,7 @@ declare
     v_octets bytea;
     v_sealed text;
 begin
-    v_octets := decode(substring(envelope from '[^:]*$'), 'base64');
+    v_octets := decode(split_part(envelope, ':', -1), 'base64');
     -- Fourteen octets on begins what was encrypted, and 0xd2 says: with integrity. pgcrypto would open one without.
     if get_byte(v_octets, 14) <> 210 then
         return null;

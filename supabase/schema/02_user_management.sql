@@ -74,12 +74,17 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    v_is_staff boolean;
     v_refused text;
 begin
+    if current_user <> 'app_admin' then
+        return new;
+    end if;
+
+    -- A token outlives a dismissal: whoever is not of the staff any more keeps its grants, on own rows.
+    v_is_staff := (select public.is_admin());
     -- On own rows staff are users, who may correct what they sent while it is open.
-    if current_user <> 'app_admin' or (
-        old.user_id = (select auth.uid()) and coalesce(to_jsonb(old) ->> 'status', 'open') = 'open'
-    ) then
+    if v_is_staff and old.user_id = (select auth.uid()) and coalesce(to_jsonb(old) ->> 'status', 'open') = 'open' then
         return new;
     end if;
 
@@ -87,19 +92,26 @@ begin
     into v_refused
     from jsonb_each(to_jsonb(new)) as changed
     where changed.value is distinct from to_jsonb(old) -> changed.key
-        and changed.key <> all (tg_argv);
+        and changed.key <> 'updated_at'
+        and (changed.key = any(tg_argv)) <> v_is_staff;
 
     if v_refused is not null then
-        raise exception 'staff may not change % of another user''s row', v_refused
+        raise exception '%', format(
+            case when v_is_staff then 'staff may not change %s of another user''s row' else 'only staff may change %s' end,
+            v_refused
+        )
             using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name,
-                hint = format('Staff may change: %s.', array_to_string(tg_argv, ', '));
+                hint = case
+                    when v_is_staff then format('Staff may change: %s.', array_to_string(tg_argv, ', '))
+                    else 'This account is not staff any more. Sign in again.'
+                end;
     end if;
     return new;
 end
 $$;
 
 comment on function private.tg_limit_staff_update() is
-'Trigger: on rows of others staff may change only the columns named in the trigger''s arguments.';
+'Trigger: on rows of others staff may change only the columns named in the trigger''s arguments, and nobody else them.';
 
 create or replace trigger limit_staff_update_of_user_profiles
 before update on public.user_profiles

@@ -144,7 +144,7 @@ create table if not exists public.api_configurations (
     -- The form only, because a CHECK is evaluated for every counted call. What is inside: see the trigger.
     constraint api_configurations_key_is_encrypted check (
         length(api_key_encrypted) <= 16384
-        and api_key_encrypted ~ '^enc:(v1:[A-Za-z0-9_-]{1,64}|c1):[A-Za-z0-9+/]+={0,2}$'
+        and api_key_encrypted ~ '^enc:(v1:[A-Za-z0-9_-]+|c1):[A-Za-z0-9+/]+={0,2}$'
     ),
     constraint api_configurations_validation_error_is_short check (length(validation_error) <= 2000),
     constraint api_configurations_usage_count_is_a_count check (usage_count >= 0)
@@ -353,10 +353,6 @@ begin
         'to anon, authenticated, app_admin, service_role using (false) with check (false)', partition
     );
     execute format('revoke all on %s from public, anon, authenticated, service_role, app_admin', partition);
-    -- No statistics on what people wrote: see 06. A partition does not take this over from its parent.
-    execute format(
-        'alter table %s alter column endpoint set statistics 0, alter column error_message set statistics 0', partition
-    );
 end
 $$;
 
@@ -369,6 +365,9 @@ language plpgsql
 volatile
 security invoker
 set search_path = pg_catalog, pg_temp
+-- Bounds are written into statements: as text that reads back as the same moment, whoever asks.
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
 as $$
 declare
     v_from timestamptz;
@@ -383,10 +382,20 @@ begin
         v_name := 'api_usage_logs_' || to_char(v_from at time zone 'utc', 'YYYY_MM');
         continue when to_regclass('private.' || v_name) is not null;
 
+        -- The CHECK says what the partition's bounds say, so that attaching the month, here and later to the archive,
+        -- need not read it.
         execute format(
-            'create table private.%I (like public.api_usage_logs including defaults including constraints)', v_name
+            'create table private.%1$I ('
+            '    like public.api_usage_logs including defaults including constraints,'
+            '    constraint %2$I check (created_at >= %3$L and created_at < %4$L)'
+            ')', v_name, v_name || '_holds_its_month', v_from, v_to
         );
         perform private.close_partition(format('private.%I', v_name)::regclass);
+        -- No statistics on what people wrote: see 06. A partition does not take this over from its parent.
+        execute format(
+            'alter table private.%I '
+            'alter column endpoint set statistics 0, alter column error_message set statistics 0', v_name
+        );
         execute format(
             'comment on table private.%I is %L', v_name,
             'api_usage_logs of ' || to_char(v_from at time zone 'utc', 'YYYY-MM') || ' (UTC).'
@@ -416,10 +425,38 @@ comment on table private.api_usage_logs_default is
 'api_usage_logs that no month covers: should be empty; maintenance makes the months.';
 alter table private.api_usage_logs_default enable row level security;
 
+alter table private.api_usage_logs_default
+alter column endpoint set statistics 0,
+alter column error_message set statistics 0;
+
 do $$
 begin
     perform private.close_partition('private.api_usage_logs_default');
     perform private.ensure_api_usage_months((now() at time zone 'utc')::date, 3);
+end
+$$;
+
+-- archive.api_usage_logs ---------------------------------------------------------
+-- Takes whole months by detaching and attaching: no row is written, so none can be lost or doubled.
+create table if not exists archive.api_usage_logs (
+    like public.api_usage_logs including defaults including constraints including comments,
+    primary key (id, created_at),
+    constraint api_usage_logs_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
+) partition by range (created_at);
+
+alter table archive.api_usage_logs enable row level security;
+
+comment on table archive.api_usage_logs is
+'Months of api_usage_logs past retention_days_api_usage_logs. Rows still go when the account goes.';
+
+create table if not exists archive.api_usage_logs_default partition of archive.api_usage_logs default;
+comment on table archive.api_usage_logs_default is
+'Archived api_usage_logs that no month covers: should be empty; months come whole.';
+alter table archive.api_usage_logs_default enable row level security;
+
+do $$
+begin
+    perform private.close_partition('archive.api_usage_logs_default');
 end
 $$;
 
@@ -567,7 +604,15 @@ begin
         raise exception 'no active key for provider "%" is stored', left(coalesce(provider, 'null'), 50)
             using errcode = 'PT404', hint = 'Store one with save_api_key().';
     end if;
-    return private.open_api_key(v_envelope, decrypt_api_key.user_id, decrypt_api_key.provider);
+    begin
+        return private.open_api_key(v_envelope, decrypt_api_key.user_id, decrypt_api_key.provider);
+    exception when data_exception then
+        -- An envelope that does not open here may have been put here.
+        perform private.record_refusal(
+            'api_key_unreadable', 'warning', decrypt_api_key.user_id, jsonb_build_object('provider', provider)
+        );
+        raise;
+    end;
 end
 $$;
 
@@ -597,13 +642,17 @@ declare
     v_api_key text;
 begin
     if not private.config_boolean('client_key_reveal', false) then
+        perform private.record_refusal('api_key_refused', 'info', v_user_id, null);
         raise exception 'keys are not revealed to clients'
             using errcode = 'insufficient_privilege',
                 hint = 'Let the server call the provider. Staff can switch on the feature flag client_key_reveal.';
     end if;
     v_api_key := private.decrypt_api_key(v_user_id, reveal_api_key.provider);
-    insert into public.security_events (user_id, event_type, severity, details)
-    values (v_user_id, 'api_key_revealed', 'info', jsonb_build_object('provider', reveal_api_key.provider));
+    insert into public.security_events (user_id, event_type, severity, details, ip_address, user_agent)
+    select
+        v_user_id, 'api_key_revealed', 'info', jsonb_build_object('provider', reveal_api_key.provider),
+        context.ip_address, context.user_agent
+    from private.request_context() as context;
     return v_api_key;
 end
 $$;
@@ -755,6 +804,118 @@ comment on function public.rotate_api_keys(integer, uuid) is
 'Server: seals the next keys with the current encryption key. Call it, each time in a transaction of its own and with '
 'the last_id it returned, until last_id is null. Stopping in between loses nothing.';
 
+create or replace function private.stale_api_keys()
+returns bigint
+language sql
+stable
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+    select count(*)
+    from public.api_configurations as configuration
+    where configuration.api_key_encrypted like 'enc:v1:%'
+        and split_part(configuration.api_key_encrypted, ':', 3) <> (
+            select known.key_id from private.encryption_keys() as known where known.is_current
+        )
+$$;
+
+comment on function private.stale_api_keys() is 'How many keys are not sealed with the current encryption key yet.';
+
+-- For who may write to Vault or private.secrets anyway: puts a secret where find_secret() looks first. A statement that
+-- names a secret ends up in the log, so bring it by COPY: forge-db secret does.
+create or replace function private.keep_secret(name text, secret text)
+returns text
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_vault_id uuid;
+begin
+    if keep_secret.name is null
+        or keep_secret.name not in ('app_encryption_key', 'app_encryption_key_previous', 'maintenance_dsn')
+    then
+        raise exception 'no secret has this name'
+            using errcode = 'invalid_parameter_value',
+                hint = 'Names: app_encryption_key, app_encryption_key_previous, maintenance_dsn.';
+    elsif length(keep_secret.secret) > 4096
+        or length(keep_secret.secret) < 1
+        or (keep_secret.name like 'app_encryption_key%' and length(keep_secret.secret) < 32)
+    then
+        raise exception 'a secret has 1 to 4096 characters, an encryption key at least 32'
+            using errcode = 'invalid_parameter_value', hint = 'Make a key with: openssl rand -base64 32';
+    elsif keep_secret.secret is null
+        and keep_secret.name = 'app_encryption_key_previous'
+        and private.find_secret(keep_secret.name) is not null
+        and private.stale_api_keys() > 0
+    then
+        raise exception 'keys are still sealed with the previous encryption key'
+            using errcode = 'object_not_in_prerequisite_state', hint = 'Run: forge-db rotate-keys';
+    end if;
+
+    if to_regclass('vault.secrets') is not null then
+        select vaulted.id into v_vault_id from vault.secrets as vaulted where vaulted.name = keep_secret.name;
+        if keep_secret.secret is null then
+            delete from vault.secrets as vaulted where vaulted.id = v_vault_id;
+        elsif v_vault_id is null then
+            perform vault.create_secret(keep_secret.secret, keep_secret.name);
+        else
+            perform vault.update_secret(v_vault_id, keep_secret.secret);
+        end if;
+    end if;
+
+    if keep_secret.secret is null or to_regclass('vault.secrets') is not null then
+        delete from private.secrets as stored where stored.name = keep_secret.name;
+    else
+        insert into private.secrets as stored (name, secret)
+        values (keep_secret.name, keep_secret.secret)
+        on conflict on constraint secrets_pkey do update set secret = excluded.secret;
+    end if;
+    return case when to_regclass('vault.secrets') is null then 'private.secrets' else 'vault' end;
+end
+$$;
+
+comment on function private.keep_secret(text, text) is
+'Puts a secret into Vault, or into private.secrets where there is no Vault; null removes it. Returns which.';
+
+create or replace function private.change_encryption_key()
+returns text
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    -- Made here, so that it is in no statement and no log.
+    v_new text := translate(encode(extensions.gen_random_bytes(32), 'base64'), E'\n', '');
+    v_current text := private.find_secret('app_encryption_key');
+    v_place text;
+begin
+    -- Whoever is storing a key finishes first, with the old one; whoever comes later finds the new one.
+    lock table public.api_configurations in share row exclusive mode;
+    if v_current is not null then
+        if private.stale_api_keys() > 0 then
+            raise exception 'the last change of the encryption key is not finished'
+                using errcode = 'object_not_in_prerequisite_state',
+                    detail = format('%s keys are sealed with an older one.', private.stale_api_keys()),
+                    hint = 'Run: forge-db rotate-keys';
+        end if;
+        perform private.keep_secret('app_encryption_key_previous', v_current);
+    end if;
+    v_place := private.keep_secret('app_encryption_key', v_new);
+    if private.find_secret('app_encryption_key') <> v_new then
+        raise exception 'the encryption key is set for the session'
+            using errcode = 'object_not_in_prerequisite_state',
+                hint = 'Change it where app.encryption_key is set, and set app.encryption_key_previous to the old one.';
+    end if;
+    return v_place;
+end
+$$;
+
+comment on function private.change_encryption_key() is
+'Makes a new encryption key and keeps the old one as the previous. rotate_api_keys() then seals every key anew.';
+
 -- Rate limits ------------------------------------------------------------------
 -- One row per user and provider holds both windows. Counting log rows instead lets 9 to 16% too many through, and gets
 -- slower with every logged row. Half of each page stays free, so that every update is a HOT update.
@@ -795,25 +956,14 @@ comment on column private.rate_limits.provider is 'Provider name as in api_provi
 comment on column private.rate_limits.per_minute is 'Requests a minute.';
 comment on column private.rate_limits.per_day is 'Requests a day (UTC).';
 
-create or replace function private.refresh_rate_limits()
-returns void
-language plpgsql
-volatile
+create or replace function private.effective_rate_limits()
+returns table (provider varchar, per_minute integer, per_day integer)
+language sql
+stable
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
-begin
-    -- One at a time, and each sees what the one before has changed. Readers do not wait.
-    lock table private.rate_limits in share row exclusive mode;
-
-    delete from private.rate_limits as known
-    where not exists (
-        select from public.api_providers as provider
-        where provider.name = known.provider and provider.is_enabled
-    );
-
     -- The provider's limit, but at most the general one, unless an override names another.
-    insert into private.rate_limits as known (provider, per_minute, per_day)
     select
         provider.name,
         coalesce(
@@ -831,6 +981,31 @@ begin
         where config.key = 'rate_limit_overrides'
     ) as override on true
     where provider.is_enabled
+$$;
+
+comment on function private.effective_rate_limits() is
+'What each enabled provider allows, worked out from api_providers and system_config.';
+
+create or replace function private.refresh_rate_limits()
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- One at a time, and each sees what the one before has changed. Readers do not wait.
+    lock table private.rate_limits in share row exclusive mode;
+
+    delete from private.rate_limits as known
+    where not exists (
+        select from public.api_providers as provider
+        where provider.name = known.provider and provider.is_enabled
+    );
+
+    insert into private.rate_limits as known (provider, per_minute, per_day)
+    select effective.provider, effective.per_minute, effective.per_day
+    from private.effective_rate_limits() as effective
     on conflict on constraint rate_limits_pkey do update
     set per_minute = excluded.per_minute, per_day = excluded.per_day
     where (known.per_minute, known.per_day) is distinct from (excluded.per_minute, excluded.per_day);

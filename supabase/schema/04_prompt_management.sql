@@ -143,8 +143,9 @@ declare
     v_declared jsonb;
     v_literals text[];
     v_names text[];
-    v_values text[];
+    v_fallbacks text[];
     v_problem text;
+    v_length bigint;
 begin
     if jsonb_typeof(v_given) <> 'object' then
         raise exception 'variables are a JSON object'
@@ -156,20 +157,11 @@ begin
     into v_declared
     from jsonb_array_elements(declared) as variable (entry);
 
-    -- A value of the caller's, else the default in the text, else the declared one, else nothing where not required.
     select
         array_agg(part.literal order by part.number),
         array_agg(part.name order by part.number),
-        array_agg(
-            coalesce(
-                v_given ->> part.name,
-                part.fallback,
-                v_declared -> part.name ->> 'default',
-                case when not (v_declared -> part.name ->> 'required')::boolean then '' end
-            )
-            order by part.number
-        )
-    into v_literals, v_names, v_values
+        array_agg(part.fallback order by part.number)
+    into v_literals, v_names, v_fallbacks
     from private.parse_placeholders(content) with ordinality as part (literal, name, fallback, number);
 
     select string_agg(variable.key, ', ' order by variable.key) into v_problem
@@ -200,24 +192,40 @@ begin
                 hint = 'See max_length in the template''s variables; without one it is 100000 characters.';
     end if;
 
+    -- A value of the caller's, else the default in the text, else the declared one, else nothing where not required.
     select string_agg(distinct used.name, ', ') into v_problem
-    from unnest(v_names, v_values) as used (name, value)
-    where used.name is not null and used.value is null;
+    from unnest(v_names, v_fallbacks) as used (name, fallback)
+    where used.name is not null
+        and coalesce(v_given ->> used.name, used.fallback, v_declared -> used.name ->> 'default') is null
+        and (v_declared -> used.name ->> 'required')::boolean is not false;
     if v_problem is not null then
         raise exception 'missing variables: %', left(v_problem, 500)
             using errcode = 'invalid_parameter_value', hint = 'Pass a value for each.';
     end if;
 
     -- Before the text is built, so that no short request can ask for a gigabyte.
-    if (select sum(length(used.value)) from unnest(v_values) as used (value)) > 1000000 then
+    select sum(
+        used.times * length(coalesce(v_given ->> used.name, used.fallback, v_declared -> used.name ->> 'default', ''))
+    )
+    into v_length
+    from (
+        select part.name, part.fallback, count(*) as times
+        from unnest(v_names, v_fallbacks) as part (name, fallback)
+        group by part.name, part.fallback
+    ) as used;
+    if v_length > 1000000 then
         raise exception 'the rendered text would be too long'
             using errcode = 'program_limit_exceeded', hint = 'All values together may have 1000000 characters.';
     end if;
 
     -- Values are put between the parts and not into the text: braces in a value stay what they are.
     return (
-        select string_agg(part.literal || coalesce(part.value, ''), '' order by part.number)
-        from unnest(v_literals, v_values) with ordinality as part (literal, value, number)
+        select string_agg(
+            part.literal
+            || coalesce(v_given ->> part.name, part.fallback, v_declared -> part.name ->> 'default', ''),
+            '' order by part.number
+        )
+        from unnest(v_literals, v_names, v_fallbacks) with ordinality as part (literal, name, fallback, number)
     );
 end
 $$;
@@ -388,6 +396,12 @@ create or replace trigger respect_prompt_history_preferences
 before insert on public.prompt_history
 for each row execute function private.tg_prompt_history__respect_preferences();
 
+create or replace trigger require_prompt_history_feature
+before insert on public.prompt_history
+for each row
+when (current_user in ('anon', 'authenticated', 'app_admin', 'service_role'))
+execute function private.tg_require_feature('history');
+
 create or replace function private.tg_prompt_history__keep_status_forward()
 returns trigger
 language plpgsql
@@ -472,6 +486,69 @@ after delete on public.prompt_history
 referencing old table as gone
 for each statement execute function private.tg_prompt_history__keep_costs();
 
+-- archive.prompt_history ---------------------------------------------------------
+-- By the month in which a row was archived and not by that of the prompt: users keep their history for one day or for
+-- ten years, and all of it is kept equally long here. The columns are those of prompt_history, in that order.
+create table if not exists archive.prompt_history (
+    like public.prompt_history including defaults including constraints including comments,
+    archived_at timestamptz not null default now(),
+    primary key (id, archived_at),
+    constraint prompt_history_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
+) partition by range (archived_at);
+
+alter table archive.prompt_history enable row level security;
+
+comment on table archive.prompt_history is
+'Prompts past their owner''s max_history_days, by month of archiving. Rows still go when the account goes.';
+comment on column archive.prompt_history.archived_at is 'When maintenance moved it here; decides the partition.';
+
+create or replace function private.ensure_archive_months(first_month date, months integer)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+-- Bounds are written into statements: as text that reads back as the same moment, whoever asks.
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
+as $$
+declare
+    v_from timestamptz;
+    v_to timestamptz;
+    v_name text;
+    v_made integer := 0;
+begin
+    for v_offset in 0 .. months - 1 loop
+        -- Months are cut in UTC, whatever the session's time zone.
+        v_from := (date_trunc('month', first_month::timestamp) + make_interval(months => v_offset)) at time zone 'utc';
+        v_to := (v_from at time zone 'utc' + interval '1 month') at time zone 'utc';
+        v_name := 'prompt_history_' || to_char(v_from at time zone 'utc', 'YYYY_MM');
+        continue when to_regclass('archive.' || v_name) is not null;
+
+        execute format(
+            'create table archive.%I partition of archive.prompt_history for values from (%L) to (%L)',
+            v_name, v_from, v_to
+        );
+        perform private.close_partition(format('archive.%I', v_name)::regclass);
+        execute format(
+            'comment on table archive.%I is %L', v_name,
+            'Prompts archived in ' || to_char(v_from at time zone 'utc', 'YYYY-MM') || ' (UTC).'
+        );
+        v_made := v_made + 1;
+    end loop;
+    return v_made;
+end
+$$;
+
+comment on function private.ensure_archive_months(date, integer) is
+'Makes the partitions of archive.prompt_history for so many months from the one first_month lies in. How many.';
+
+do $$
+begin
+    perform private.ensure_archive_months((now() at time zone 'utc')::date, 3);
+end
+$$;
+
 -- prompt_templates -------------------------------------------------------------
 create table if not exists public.prompt_templates (
     id uuid default gen_random_uuid() primary key,
@@ -543,6 +620,31 @@ before insert or update of template_content, variables on public.prompt_template
 for each row execute function private.tg_prompt_templates__check_content();
 
 -- Being used is not a change of the template.
+-- System templates are staff's own business.
+create or replace trigger require_prompt_templates_feature
+before insert on public.prompt_templates
+for each row
+when (new.user_id is not null and current_user in ('anon', 'authenticated', 'app_admin', 'service_role'))
+execute function private.tg_require_feature('templates');
+
+create or replace trigger require_template_sharing_on_insert
+before insert on public.prompt_templates
+for each row
+when (
+    new.is_public and new.user_id is not null
+    and current_user in ('anon', 'authenticated', 'app_admin', 'service_role')
+)
+execute function private.tg_require_feature('template_sharing');
+
+create or replace trigger require_template_sharing
+before update of is_public on public.prompt_templates
+for each row
+when (
+    new.is_public and not old.is_public and new.user_id is not null
+    and current_user in ('anon', 'authenticated', 'app_admin', 'service_role')
+)
+execute function private.tg_require_feature('template_sharing');
+
 create or replace trigger update_prompt_templates_updated_at
 before update on public.prompt_templates
 for each row
@@ -596,8 +698,10 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_text text := private.render_text(content, declared, given);
+    v_text text;
 begin
+    perform private.require_feature('templates');
+    v_text := private.render_text(content, declared, given);
     update public.prompt_templates as template
     set usage_count = template.usage_count + 1
     where template.id = render_and_count.template_id;
@@ -839,10 +943,10 @@ begin
     end if;
 
     -- Punctuation goes as it does from what is indexed, but for quotes and for the minus before a word.
-    v_words := regexp_replace(
-        translate(search_prompt_history.query, $punctuation$!#$%&'()*+,./:;<=>?@[\]^_`{|}~$punctuation$, repeat(' ', 30)),
-        '([^\s"])-', '\1 ', 'g'
+    v_words := translate(
+        search_prompt_history.query, $punctuation$!#$%&'()*+,./:;<=>?@[\]^_`{|}~$punctuation$, repeat(' ', 30)
     );
+    v_words := regexp_replace(v_words, '([^\s"])-', '\1 ', 'g');
     v_query := websearch_to_tsquery(v_language, v_words) || websearch_to_tsquery('pg_catalog.simple', v_words);
 
     return query
@@ -1058,10 +1162,18 @@ as $$
             (log.created_at at time zone span.zone)::date as day,
             log.response_time_ms,
             (log.status_code >= 400 or log.error_message is not null) is true as is_error
-        from public.api_usage_logs as log
-        cross join span
-        where log.user_id = (select auth.uid())
-            and log.created_at >= span.first_day::timestamp at time zone span.zone
+        from span
+        cross join lateral (
+            select recent.provider, recent.created_at, recent.response_time_ms, recent.status_code, recent.error_message
+            from public.api_usage_logs as recent
+            where recent.user_id = (select auth.uid())
+                and recent.created_at >= span.first_day::timestamp at time zone span.zone
+            union all
+            select cold.provider, cold.created_at, cold.response_time_ms, cold.status_code, cold.error_message
+            from archive.api_usage_logs as cold
+            where cold.user_id = (select auth.uid())
+                and cold.created_at >= span.first_day::timestamp at time zone span.zone
+        ) as log
     ),
 
     -- From the first day or that of the month, for the budget.

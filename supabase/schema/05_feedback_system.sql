@@ -222,6 +222,18 @@ for each row
 when (old.user_id is not null and new.user_id is null)
 execute function private.tg_feedback__forget_author();
 
+create or replace trigger require_feedback_feature
+before insert on public.feedback
+for each row
+when (new.user_id is not null and current_user in ('anon', 'authenticated', 'app_admin', 'service_role'))
+execute function private.tg_require_feature('feedback');
+
+create or replace trigger require_anonymous_feedback_feature
+before insert on public.feedback
+for each row
+when (new.user_id is null and current_user in ('anon', 'authenticated', 'app_admin', 'service_role'))
+execute function private.tg_require_feature('anonymous_feedback');
+
 create or replace trigger update_feedback_updated_at
 before update on public.feedback
 for each row execute function public.update_updated_at_column();
@@ -361,3 +373,155 @@ comment on column public.feedback_analytics.updated_at is 'Last change to any co
 create or replace trigger update_feedback_analytics_updated_at
 before update on public.feedback_analytics
 for each row execute function public.update_updated_at_column();
+
+create or replace function private.roll_up_feedback(days date[])
+returns bigint
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_from timestamptz := (select min(day) from unnest(days) as day)::timestamp at time zone 'utc';
+    v_to timestamptz := ((select max(day) from unnest(days) as day) + 1)::timestamp at time zone 'utc';
+    v_rows bigint;
+begin
+    with item as materialized (
+        select
+            (feedback.created_at at time zone 'utc')::date as day,
+            feedback.feedback_type,
+            feedback.priority,
+            feedback.rating,
+            feedback.status in ('resolved', 'closed') as is_resolved,
+            case when feedback.responded_at is not null
+                then greatest(extract(epoch from feedback.responded_at - feedback.created_at), 0) / 3600
+            end as response_hours
+        from public.feedback as feedback
+        where feedback.created_at >= v_from
+            and feedback.created_at < v_to
+            and (feedback.created_at at time zone 'utc')::date = any(days)
+    ),
+
+    figures as materialized (
+        select
+            item.day,
+            count(*) as total_feedback,
+            count(*) filter (where item.is_resolved) as resolved_feedback,
+            -- As much as the column holds: six weeks.
+            case when count(item.response_hours) > 0
+                then round(least(avg(item.response_hours), 999.99), 2)
+            end as avg_response_time_hours,
+            round(avg(item.rating), 2) as avg_rating
+        from item
+        group by item.day
+    ),
+
+    by_type as (
+        select counted.day, jsonb_object_agg(counted.feedback_type, counted.number) as numbers
+        from (
+            select item.day, item.feedback_type, count(*) as number
+            from item
+            group by item.day, item.feedback_type
+        ) as counted
+        group by counted.day
+    ),
+
+    by_priority as (
+        select counted.day, jsonb_object_agg(counted.priority, counted.number) as numbers
+        from (
+            select item.day, item.priority, count(*) as number
+            from item
+            group by item.day, item.priority
+        ) as counted
+        group by counted.day
+    ),
+
+    written as (
+        insert into public.feedback_analytics as known (
+            date, total_feedback, resolved_feedback, avg_response_time_hours, avg_rating,
+            feedback_by_type, feedback_by_priority
+        )
+        select
+            figures.day,
+            figures.total_feedback,
+            figures.resolved_feedback,
+            figures.avg_response_time_hours,
+            figures.avg_rating,
+            by_type.numbers,
+            by_priority.numbers
+        from figures
+        inner join by_type on figures.day = by_type.day
+        inner join by_priority on figures.day = by_priority.day
+        on conflict on constraint feedback_analytics_one_per_day do update
+        set
+            total_feedback = excluded.total_feedback,
+            resolved_feedback = excluded.resolved_feedback,
+            avg_response_time_hours = excluded.avg_response_time_hours,
+            avg_rating = excluded.avg_rating,
+            feedback_by_type = excluded.feedback_by_type,
+            feedback_by_priority = excluded.feedback_by_priority
+        where (
+            known.total_feedback, known.resolved_feedback, known.avg_response_time_hours, known.avg_rating,
+            known.feedback_by_type, known.feedback_by_priority
+        ) is distinct from (
+            excluded.total_feedback, excluded.resolved_feedback, excluded.avg_response_time_hours, excluded.avg_rating,
+            excluded.feedback_by_type, excluded.feedback_by_priority
+        )
+        returning 1
+    ),
+
+    gone as (
+        delete from public.feedback_analytics as known
+        where known.date = any(days) and not exists (
+            select from figures
+            where figures.day = known.date
+        )
+        returning 1
+    )
+
+    select (select count(*) from written) + (select count(*) from gone) into v_rows;
+    return v_rows;
+end
+$$;
+
+comment on function private.roll_up_feedback(date[]) is
+'Makes feedback_analytics of these days again; a day without messages has no row. Returns how many rows changed.';
+
+create or replace function private.generate_daily_feedback_analytics(day date)
+returns public.feedback_analytics
+language plpgsql
+volatile
+-- Definer: nobody but maintenance writes the table.
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_figures public.feedback_analytics;
+begin
+    if day is null or not isfinite(day) or day > (now() at time zone 'utc')::date then
+        raise exception '% is not a day that has begun', coalesce(day::text, 'null')
+            using errcode = 'invalid_parameter_value', hint = 'Pass a day (UTC) up to today.';
+    end if;
+
+    perform private.roll_up_feedback(array[day]);
+    select figures.* into v_figures
+    from public.feedback_analytics as figures
+    where figures.date = generate_daily_feedback_analytics.day;
+    return v_figures;
+end
+$$;
+
+comment on function private.generate_daily_feedback_analytics(date) is
+'Worker of public.generate_daily_feedback_analytics.';
+
+create or replace function public.generate_daily_feedback_analytics(day date)
+returns public.feedback_analytics
+language sql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+return private.generate_daily_feedback_analytics(day);
+
+comment on function public.generate_daily_feedback_analytics(date) is
+'Server: makes the row of one day (UTC) in feedback_analytics again and returns it; nulls for a day without messages. '
+'Maintenance calls it for the days that changed.';
