@@ -40,11 +40,31 @@ reset: install ## throw its data away and start anew; asks first
 
 .PHONY: test
 test: install ## run every test
-	@$(PYTEST) -m "not supabase_cli and not second_opinions" $(ARGS)
+	@$(PYTEST) -m "not supabase_cli and not second_opinions and not pgbouncer and not pg_cron and not slow" $(ARGS)
 
 .PHONY: test-rls
 test-rls: install ## run the access tests on PostgreSQL 17: who may see and do what
 	@$(PYTEST) -m access --platform pg17-explicit $(ARGS)
+
+.PHONY: test-slow
+test-slow: install ## run the long versions of some tests: minutes instead of seconds
+	@$(PYTEST) -m slow --platform pg17-explicit $(ARGS)
+
+.PHONY: test-mutants
+test-mutants: install ## break the schema in every way there is, one at a time, and see whether a test notices
+	@PYTHONPATH=tests $(PY) -m mutants $(ARGS)
+
+.PHONY: bench
+bench: install ## measure the schema against its baselines, as ratios; make bench ARGS=--quick sees that it runs
+	@$(FORGE) bench $(ARGS)
+
+.PHONY: test-pgbouncer
+test-pgbouncer: install ## run the tests with a pooler in between (needs pgbouncer: apt install pgbouncer)
+	@$(PYTEST) -m pgbouncer $(ARGS)
+
+.PHONY: test-pg-cron
+test-pg-cron: install ## run the tests with pg_cron, which take minutes (needs it: apt install postgresql-15-cron)
+	@$(PY) -m pytest -m pg_cron $(ARGS)
 
 .PHONY: test-supabase-cli
 test-supabase-cli: install-supabase-cli ## run the tests against the real Supabase CLI (needs npm, or SUPABASE_CLI=path)
@@ -78,9 +98,10 @@ build-migrations: install ## assemble supabase/migrations from supabase/schema
 	@$(FORGE) build $(ARGS)
 
 .PHONY: docs
-docs: install ## describe the local database: docs/DATABASE_STRUCTURE.md, docs/access_matrix.*
+docs: install ## describe the local database: docs/DATABASE_STRUCTURE.md, docs/access_matrix.*, supabase/cleanup_old_migrations.sql
 	@$(FORGE) structure $(ARGS)
 	@$(FORGE) matrix $(ARGS)
+	@$(FORGE) definitions $(ARGS)
 
 .PHONY: pins
 pins: ## pin the newest versions of all packages in constraints.txt

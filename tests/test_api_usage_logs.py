@@ -83,10 +83,11 @@ def test_rows_lie_in_the_partition_of_their_month(db: Session, logs: dict[str, A
 
 
 @pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Kolkata", "Pacific/Auckland"])
-def test_months_are_cut_in_utc_whatever_the_sessions_time_zone(db: Session, zone: str) -> None:
-    db.as_owner().run(f"set local timezone = '{zone}'")
+@pytest.mark.parametrize("style", ["ISO", "SQL, DMY", "German"])  # which write India's time as that of Israel
+def test_months_are_cut_in_utc_whatever_the_session_says_of_time(db: Session, zone: str, style: str) -> None:
+    db.as_owner().run(f"set local timezone = '{zone}'; set local datestyle = '{style}'")
     db.run("select private.ensure_api_usage_months('2031-02-15', 2)")
-    db.run("set local timezone = 'UTC'")
+    db.run("set local timezone = 'UTC'; set local datestyle = 'ISO'")
     bounds = db.column(
         "select pg_get_expr(relpartbound, oid) from pg_class "
         "where relname in ('api_usage_logs_2031_02', 'api_usage_logs_2031_03') order by relname"

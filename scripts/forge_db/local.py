@@ -12,7 +12,7 @@ import psycopg
 from psycopg import pq, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from forge_db import binaries, migrations, paths, platform
+from forge_db import binaries, migrations, paths, platform, sealing
 from forge_db.accounts import create_directory, lock
 from forge_db.errors import ForgeError
 from forge_db.server import SUPERUSER, Server
@@ -163,6 +163,8 @@ def _build() -> None:
     applied = migrations.apply(owner, paths.MIGRATIONS, say=lambda line: click.echo(line, err=True))
     count = f"{len(applied)} migration{'' if len(applied) == 1 else 's'}"
     click.echo(f"{count} applied" if applied else "The database is up to date")
+    if not outside and _can_seal(owner):
+        click.echo("An encryption key for API keys was made; it is in private.secrets")
     address = "your FORGE_DATABASE_URL" if outside else owner
     click.echo(
         f"""
@@ -175,6 +177,12 @@ Three things to try in psql
   insert into auth.users (id, email) values (gen_random_uuid(), 'ada@example.com') returning id;
   select * from public.user_profiles;    -- the sign-up has made one"""
     )
+
+
+def _can_seal(owner: str) -> bool:
+    """Have an encryption key, so that save_api_key() works. True if it was made now."""
+    with _connect(owner) as connection:
+        return sealing.have_encryption_key(connection)
 
 
 def _prepare(url: str) -> str:

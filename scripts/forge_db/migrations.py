@@ -51,7 +51,7 @@ def silent(line: str) -> None:
 def apply(url: str, directory: Path = MIGRATIONS, say: Say = silent) -> list[Migration]:
     """Apply what is pending, each file in one transaction with its history row, and return it."""
     found = local(directory, say)
-    with connect(url, say) as connection, _alone(connection, say):
+    with connect(url, say) as connection, alone(connection, say):
         waiting = pending(found, recorded(connection))
         for migration in waiting:
             _run(connection, migration)
@@ -132,7 +132,7 @@ def connect(url: str, say: Say = silent) -> psycopg.Connection:
 
 
 @contextmanager
-def _alone(connection: psycopg.Connection, say: Say) -> Iterator[None]:
+def alone(connection: psycopg.Connection, say: Say) -> Iterator[None]:
     """Let one run at a time work on a database; a second one waits and then finds nothing to do."""
     if connection.execute("select pg_try_advisory_lock(%s)", [LOCK]).fetchone() == (False,):
         say("waiting for another forge-db apply to finish")
@@ -141,14 +141,7 @@ def _alone(connection: psycopg.Connection, say: Say) -> Iterator[None]:
 
 
 def _run(connection: psycopg.Connection, migration: Migration) -> None:
-    try:
-        statements = split(migration.path.read_bytes().decode())
-    except UnicodeDecodeError as error:
-        raise ForgeError(f"{migration.path.name} is not UTF-8 at byte {error.start}", "Save it as UTF-8.") from error
-    for statement in statements:
-        if statement.controls_transaction:
-            message = f"{migration.path.name}, line {statement.line}: transaction control"
-            raise ForgeError(message, "Remove it: a migration runs as one transaction with its row in the history.")
+    statements = _read(migration)
     connection.execute("reset all")
     *before, last = _batches(statements)
     for batch in before:
@@ -157,6 +150,25 @@ def _run(connection: psycopg.Connection, migration: Migration) -> None:
     with connection.transaction():
         _execute(connection, migration, last)
         _record(connection, migration, statements)
+
+
+def run_within(connection: psycopg.Connection, migration: Migration) -> None:
+    """Apply and record a migration within the transaction that is going on."""
+    statements = _read(migration)
+    _execute(connection, migration, statements)
+    _record(connection, migration, statements)
+
+
+def _read(migration: Migration) -> list[Statement]:
+    try:
+        statements = split(migration.path.read_bytes().decode())
+    except UnicodeDecodeError as error:
+        raise ForgeError(f"{migration.path.name} is not UTF-8 at byte {error.start}", "Save it as UTF-8.") from error
+    for statement in statements:
+        if statement.controls_transaction:
+            message = f"{migration.path.name}, line {statement.line}: transaction control"
+            raise ForgeError(message, "Remove it: a migration runs as one transaction with its row in the history.")
+    return statements
 
 
 def _batches(statements: list[Statement]) -> list[list[Statement]]:

@@ -130,9 +130,9 @@ class Server:
                 self._refuse_other_version()
             running = self.pid
             if running is not None and self.wanted_port in (None, self.port):
-                self._await_answer(running)
-                return
-            if running is not None:
+                if self._await_answer(running):
+                    return  # else it was dying when we looked
+            elif running is not None:
                 self._choose_port()  # fails here, while the old one still works
                 self._halt()
             if not self.data.exists():
@@ -273,7 +273,7 @@ class Server:
                 psycopg.connect(self.url(SUPERUSER, "template1"), connect_timeout=5).close()
                 return True
             except psycopg.OperationalError as error:
-                if not _command(pid):
+                if _has_ended(pid):
                     return False
                 if "password authentication failed" in str(error):
                     file = self.directory / "credentials.json"
@@ -375,6 +375,14 @@ def _command(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a process that was started is gone. Asked twice: while it becomes another program, it has no command."""
+    if _command(pid):
+        return False
+    time.sleep(0.2)
+    return not _command(pid)
 
 
 def _is_free(port: int) -> bool:

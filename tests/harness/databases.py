@@ -125,7 +125,9 @@ def sweep(server: Server) -> None:
 
 
 def drop(admin: psycopg.Connection, name: str) -> None:
-    admin.execute(sql.SQL("alter database {} is_template false").format(sql.Identifier(name)))
+    # One whose removal was interrupted cannot be altered, only removed.
+    if admin.execute("select from pg_database where datname = %s and datistemplate", [name]).rowcount:
+        admin.execute(sql.SQL("alter database {} is_template false").format(sql.Identifier(name)))
     admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 

@@ -110,7 +110,8 @@ TABLES = {
         """
         select tables.name
         from tables inner join pg_attribute on attrelid = tables.oid and attname = 'updated_at'
-        where not exists (
+        -- What is archived keeps the time of its last change.
+        where relnamespace <> 'archive'::regnamespace and not exists (
             select from pg_trigger
             where tgrelid = tables.oid and tgname = 'update_' || relname || '_updated_at'
                 and tgfoid = 'public.update_updated_at_column'::regproc
@@ -213,6 +214,21 @@ POLICIES = {
     "none opens every row to whoever comes": Promise(
         "create policy stray on public.audit_log for select to app_admin using (true)",
         "select name from policies where polpermissive and 'true' in (using_text, check_text)",
+    ),
+    "what is for staff asks whether the caller is staff now": Promise(
+        'alter policy "Admins can update tags" on public.feedback_tags with check ((select auth.uid()) is not null)',
+        """
+        select name from policies
+        where polroles = array['app_admin'::regrole::oid]
+            and (using_text !~ 'is_admin\\(\\)|^$' or check_text !~ 'is_admin\\(\\)|^$')
+        """,
+    ),
+    "what asks whether the caller is staff is for staff alone": Promise(
+        'alter policy "Admins can update tags" on public.feedback_tags to app_admin, authenticated',
+        """
+        select name from policies
+        where using_text || check_text ~ 'is_admin\\(\\)' and polroles <> array['app_admin'::regrole::oid]
+        """,
     ),
     "none trusts what users write about themselves": Promise(
         "create policy stray on public.audit_log for select to authenticated using "

@@ -57,20 +57,20 @@ class Request(Speaker):
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def settings(self, connection: psycopg.Connection) -> dict[str, str]:
-        # In PostgREST's order: the role's own settings are set while the login may still set them.
-        return (
-            super().settings(connection)
-            | {"search_path": "public, extensions"}
-            | dict(connection.execute(ROLE_SETTINGS, [self.role]).fetchall())
-            | {
-                "role": self.role,
-                "request.jwt.claims": self.claims,
-                "request.method": self.method,
-                "request.path": "/",
-                "request.headers": json.dumps({"host": "localhost", "user-agent": "tests", **self.headers}),
-                "request.cookies": "{}",
-            }
-        )
+        return super().settings(connection) | self.told(connection)
+
+    def told(self, connection: psycopg.Connection) -> dict[str, str]:
+        """What PostgREST tells the transaction, in its order: the role's own settings while the login may set them."""
+        return {
+            "search_path": "public, extensions",
+            **dict(connection.execute(ROLE_SETTINGS, [self.role]).fetchall()),
+            "role": self.role,
+            "request.jwt.claims": self.claims,
+            "request.method": self.method,
+            "request.path": "/",
+            "request.headers": json.dumps({"host": "localhost", "user-agent": "tests", **self.headers}),
+            "request.cookies": "{}",
+        }
 
 
 def request(role: str, *, method: str = "POST", headers: Mapping[str, str] | None = None, **claims: Any) -> Request:

@@ -1,5 +1,6 @@
 """A person with a row in every table that can hold one of theirs."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from harness.examples import EXAMPLES
@@ -15,6 +16,14 @@ ACCOUNT_COLUMNS = """
     where contype = 'f' and confrelid = 'auth.users'::regclass
     order by 1, 2
 """
+
+STEPS = (
+    "step_roll_up_usage",
+    "step_roll_up_prompts",
+    "step_roll_up_activity",
+    "step_feedback_analytics",
+    "step_refresh_views",
+)
 
 MADE_AT_SIGN_UP = ("user_preferences", "user_profiles")
 
@@ -42,4 +51,29 @@ def populate(db: Session, person: Person) -> dict[str, Any]:
         db.as_user(person).rows("select * from public.check_rate_limit('openai')")
         db.rows("select public.log_api_usage('openai', request_id => gen_random_uuid())")
         db.run("delete from public.prompt_history where id = %s", [costly])
+    roll_up(db)
+    leave_in_archive(db, person)
     return ids
+
+
+def leave_in_archive(db: Session, person: Person) -> None:
+    """A call and a prompt so old that maintenance has archived them, and a row that an upgrade could not bring over."""
+    for table in ("api_usage_logs", "prompt_history"):
+        db.add(table, user_id=person.id, created_at=datetime.now(UTC) - timedelta(days=200))
+    with db.aside():
+        db.as_owner()
+        for step in ("archive_prompts", "make_months", "archive_usage"):
+            db.rows(f"select * from private.step_{step}('infinity')")
+        db.run(
+            "insert into archive.unmigrated (user_id, legacy_table, legacy_id, outcome, reason, legacy_row) "
+            "values (%s, 'feedback', gen_random_uuid(), 'set aside', 'blank', '{}')",
+            [person.id],
+        )
+
+
+def roll_up(db: Session) -> None:
+    """What maintenance does every day: the figures by day, and the views of them."""
+    with db.aside():
+        db.as_owner()
+        for step in STEPS:
+            assert db.value(f"select is_complete from private.{step}(null)"), step

@@ -1,0 +1,66 @@
+"""A check is proved by breaking what it watches: clean, then found and nothing else besides, then clean again."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from harness.databases import SUPERUSER
+from harness.session import Session
+
+FUNCTIONS = {"health": "health_check", "integrity": "integrity_check", "security": "security_audit"}
+NAMES = """
+    select substr(proname, strpos(proname, '__') + 2) from pg_proc
+    where pronamespace = 'private'::regnamespace and pronargs = 0 and starts_with(proname, %s || '__') order by 1
+"""
+
+
+@dataclass(frozen=True)
+class Breakage:
+    """How to break one thing, and how to mend it. `by` says who is able to: the owner of the schema, or a superuser."""
+
+    check: str
+    breaks: str
+    mends: str
+    status: str = "warning"
+    says: str = ""
+    by: str = "owner"
+    also: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.says or self.status}"
+
+
+def report(db: Session, kind: str) -> dict[str, Any]:
+    """What the owner is told, who on Supabase is no superuser."""
+    answer: dict[str, Any] = db.as_owner().value(f"select public.{FUNCTIONS[kind]}()")
+    return answer
+
+
+def findings(db: Session, kind: str) -> dict[str, dict[str, Any]]:
+    """The checks that found something, by name."""
+    return {check["name"]: check for check in report(db, kind)["checks"] if check["status"] != "ok"}
+
+
+def prove(db: Session, connection: psycopg.Connection, kind: str, breakage: Breakage) -> None:
+    before = findings(db, kind)
+    assert breakage.check not in before, before[breakage.check]
+    say(db, connection, breakage.by, breakage.breaks)
+    after = findings(db, kind)
+    new = after.keys() - before.keys()
+    assert new == {breakage.check, *breakage.also}, {name: after[name]["detail"] for name in new}
+    found = after[breakage.check]
+    assert found["status"] == breakage.status, found
+    assert breakage.says in found["detail"], found
+    assert found["hint"], "a finding says what to do"
+    say(db, connection, breakage.by, breakage.mends)
+    assert findings(db, kind).keys() == before.keys()
+
+
+def say(db: Session, connection: psycopg.Connection, by: str, statements: str) -> None:
+    if by == "owner":
+        db.as_owner().execute(statements)
+        return
+    with db.aside():
+        connection.execute(f"set local role none; set local session authorization {SUPERUSER}")
+        connection.execute(statements)
