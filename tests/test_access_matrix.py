@@ -7,7 +7,10 @@ import psycopg
 import pytest
 
 from forge_db import access, matrix
+from forge_db.access import contract
 from forge_db.access.contract import Contract
+from forge_db.access.source import Source
+from forge_db.errors import ForgeError
 from forge_db.matrix import DOCS, PAGES
 
 pytestmark = [pytest.mark.access, pytest.mark.one_platform]
@@ -49,6 +52,31 @@ def test_what_a_change_opens_is_in_the_difference(connection: psycopg.Connection
     changed = set(after[PAGES[0]].splitlines()) - set(before[PAGES[0]].splitlines())
     assert any(line.startswith("| another's | nothing | select, delete |") for line in changed), changed
     assert before[PAGES[1]] != after[PAGES[1]]
+
+
+MISSPELT = {
+    "table": (
+        "[tables.user_profiles]",
+        "[tables.user_profile]",
+        'no table "public.user_profile"',
+        "public.user_profiles",
+    ),
+    "owner": ('owner                = "user_id"', 'owner = "user_idd"', 'no column "user_idd"', "user_id"),
+    "state": ("own and is_active", "own and is_activ", 'no column "is_activ"', "is_active"),
+}
+
+
+@pytest.mark.parametrize(("right", "wrong", "message", "meant"), MISSPELT.values(), ids=MISSPELT)
+def test_a_name_that_the_database_lacks_is_told_by_line(
+    connection: psycopg.Connection, right: str, wrong: str, message: str, meant: str
+) -> None:
+    lines = contract.PATH.read_text(encoding="utf-8").replace(right, wrong, 1).splitlines()
+    number = next(number for number, line in enumerate(lines, 1) if wrong in line)
+    with pytest.raises(ForgeError) as caught:
+        matrix.render(connection, contract.parse(Source("\n".join(lines), "tests/access_contract.toml")))
+    assert caught.value.message.startswith(f"tests/access_contract.toml line {number}: ")
+    assert message in caught.value.message
+    assert caught.value.hint == f'Did you mean "{meant}"?'
 
 
 def test_it_is_the_same_each_time(connection: psycopg.Connection, terms: Contract) -> None:

@@ -175,3 +175,39 @@ def test_the_role_of_staff_alone_opens_nothing(db: Session, alice: Person) -> No
     db.as_staff(alice)  # the token says app_admin, the account does not
     assert db.column("select id from public.feedback") == []
     assert db.value("select public.is_admin()") is False
+
+
+STAFF_COLUMNS = {
+    "user_profiles": ("bio = 'Mine.'", ["is_active = not is_active"]),
+    "feedback": (
+        "message = 'Changed.'",
+        ["status = 'closed'", "priority = 'high'", "category_id = null", "admin_response = 'Thank you.'"],
+    ),
+}
+
+
+@pytest.mark.parametrize("table", STAFF_COLUMNS)
+def test_who_was_dismissed_has_no_more_than_a_user_on_own_rows(db: Session, carol: Person, table: str) -> None:
+    """The token says app_admin for another hour, so the grants of staff are there; so is the own row."""
+    if table == "feedback":
+        db.add(table, user_id=carol.id, category_id=db.add("feedback_categories"))
+    db.as_auth().run("update users set role = 'authenticated' where id = %s", [carol.id])
+    db.as_staff(carol)
+    of_users, of_staff = STAFF_COLUMNS[table]
+    assert db.run(f"update public.{table} set {of_users}") == 1
+    for assigned in of_staff:
+        with db.refuses(errors.InsufficientPrivilege, by=Guard.RAISED):
+            db.run(f"update public.{table} set {assigned}")
+
+
+@pytest.mark.parametrize("setting", ["off", "on", ""])
+def test_an_update_cannot_talk_its_way_out_of_the_audit(db: Session, carol: Person, setting: str) -> None:
+    """RETURNING runs after each row and before the statement's triggers."""
+    db.as_staff(carol)
+    db.run(
+        "update public.system_config set description = 'Mine.' where key = 'maintenance_schedule' "
+        "returning set_config('forge.changed', %s, false)",
+        [setting],
+    )
+    recorded = "select count(*) from public.audit_log where table_name = 'system_config' and actor_id = %s"
+    assert db.truth(recorded, [carol.id]) == 1

@@ -93,7 +93,7 @@ ABSENT = {
         "public.get_public_confg()",
         "public.get_public_config()",
     ),
-    "closed table": ('private = "secrets, ', 'private = "secerts, ', "private.secerts", "private.secrets"),
+    "closed table": ("    secrets, ", "    secerts, ", "private.secerts", "private.secrets"),
     "schema": ('private = "", archive', 'privat = "", archive', "privat", "private"),
 }
 

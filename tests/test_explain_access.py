@@ -142,8 +142,8 @@ MISTAKES = {
     "command": (["anon", "selct", "feedback"], 2, '"selct" is not known. Did you mean "select"?'),
     "table": (["anon", "select", "feedbak"], 2, 'Did you mean "public.feedback"?'),
     "no account": (["anon", "select", "feedback", "--as", "ada@example.com"], 2, "anon has no account"),
-    "unknown account": (["authenticated", "select", "feedback", "--as", "eve"], 1, 'no accounts are "eve"'),
-    "column": (["anon", "select", "feedback", "--column", "mesage"], 1, 'Hint: Did you mean "message"?'),
+    "unknown account": (["authenticated", "select", "feedback", "--as", "eve"], 2, 'no account is "eve"'),
+    "column": (["anon", "select", "feedback", "--column", "mesage"], 2, 'Did you mean "message"?'),
 }
 
 

@@ -444,9 +444,11 @@ VAIN = {
         "create trigger fail before insert on public.feedback for each row execute function private.fail()",
         "feedback-anon", "another error: division by zero",
     ),
-    "a table that is gone": ("drop table public.feedback_analytics", "feedback_analytics-anon", "is not there"),
+    "a table that is gone": (
+        "drop table public.feedback_analytics cascade", "feedback_analytics-anon", "has no such table",
+    ),
     "a column that is gone": (
-        "alter table public.feedback_tags drop column is_active cascade", "feedback_tags-anon", "is not there",
+        "alter table public.feedback_tags drop column is_active cascade", "feedback_tags-anon", "has no such column",
     ),
 }  # fmt: skip
 

@@ -11,7 +11,6 @@ from forge_db.access.ablation import Ablation, Explanation
 from forge_db.access.contract import COMMANDS, Contract, qualified
 from forge_db.access.source import nearest
 from forge_db.access.stage import Stage
-from forge_db.errors import ForgeError
 
 
 def explain(
@@ -28,7 +27,9 @@ def explain(
         relation = stage.relation(terms.tables[table])
         stage.refuse_large(relation)
         if column is not None and column not in relation.columns:
-            raise ForgeError(f'{table} has no column "{column}"', nearest(column, relation.columns))
+            raise click.BadParameter(
+                f'{table} has no column "{column}". {nearest(column, relation.columns)}', param_hint="--column"
+            )
         if user is not None:
             stage.accounts[role] = _account(stage, user)
         return list(Ablation(stage, terms.tables[table], role, command, column).explain())
@@ -39,7 +40,8 @@ def _account(stage: Stage, user: str) -> str:
     query = "select id::text from auth.users where id::text = %(user)s or lower(email) = lower(%(user)s)"
     found = stage.session.query(query, {"user": user})
     if len(found) != 1:
-        raise ForgeError(f'{len(found) or "no"} accounts are "{user}"', "Give the id or e-mail address of one account.")
+        said = f"{len(found)} accounts are" if found else "no account is"
+        raise click.BadParameter(f'{said} "{user}". Give the id or e-mail address of one.', param_hint="--as")
     return str(found[0]["id"])
 
 

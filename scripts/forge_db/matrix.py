@@ -24,6 +24,8 @@ PAGES = ("access_matrix.md", "access_matrix.html")
 def render(connection: psycopg.Connection[Any], terms: Contract) -> dict[str, str]:
     """The pages, by file name, for what a database does. Nothing of the probing remains in it."""
     with Stage.on(connection, terms) as stage:
+        for table in terms.tables.values():
+            stage.relation(table)  # or the error says which name is wrong, and on which line
         for case in (it for it in prober.cases(terms) if it.subject in terms.tables):
             if untried := [it for it in case.run(stage).failures if it.what == prober.UNTRIED]:
                 raise ForgeError(f"{case.name} could not be tried: {untried[0].observed}", "Run `make test-rls`.")

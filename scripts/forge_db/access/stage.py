@@ -16,6 +16,7 @@ from forge_db.access.observations import Observation
 from forge_db.access.rows import Builder, Values
 from forge_db.access.rules import Kind
 from forge_db.access.session import Session, Speaker, literal
+from forge_db.access.source import nearest
 from forge_db.errors import ForgeError
 
 SIGN_UP = """
@@ -63,14 +64,24 @@ class Stage:
     def tables(self) -> dict[str, Table]:
         """The tables of the contract, and the closed ones, whose owner is the account that they point to."""
         closed = (self.catalogue.relations[name] for name in self.contract.closed if name in self.catalogue.relations)
-        owned = {it.name: [name for name, target in it.foreign_keys.items() if target == ACCOUNTS] for it in closed}
+        owned = {
+            it.name: [name for name, target in it.foreign_keys.items() if target == ACCOUNTS]
+            for it in closed
+            if it.is_table
+        }
         return {**self.contract.tables, **{name: Table(name, tuple(owner[:1]), {}) for name, owner in owned.items()}}
 
     def relation(self, table: Table) -> Relation:
         """The table itself, with all that the contract says of its columns."""
-        found = self.catalogue.relations.get(table.name)
-        if found is None or not {*table.asked, *table.owner[:1]} <= found.columns.keys():
-            raise ForgeError(f"{table.name} is not there as the contract describes it")
+        source, known = self.contract.source, self.catalogue.relations
+        if table.name not in known:
+            there = f'the database has no table "{table.name}"'
+            raise source.error(there, table.section, hint=nearest(table.name, known))
+        found = known[table.name]
+        for column in (*table.asked, *table.owner[:1]):
+            if column not in found.columns:
+                there = f'{table.name} has no column "{column}"'
+                raise source.error(there, table.section, column, hint=nearest(column, found.columns))
         return found
 
     def rights(self, role: str, relation: Relation) -> Rights:
