@@ -1,0 +1,216 @@
+"""daily_maintenance(): steps in order, each by itself, within a time budget, one run at a time."""
+
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from harness.databases import Database
+from harness.people import Person
+from harness.refusal import Guard
+from harness.session import Session
+
+RUN = "select public.daily_maintenance()"
+STEPS = "select name from private.maintenance_steps()"
+
+
+def statuses(report: dict[str, Any]) -> dict[str, str]:
+    return {step["name"]: step["status"] for step in report["steps"]}
+
+
+def add_step(db: Session, body: str, *, place: int = 1, needs: str = "{}", is_brief: bool = False) -> None:
+    """A step of the test's own, beside the real ones."""
+    with db.aside():
+        db.as_owner().run(
+            f"""
+            create or replace function private.step_probe_{place}(deadline timestamptz)
+            returns table (rows bigint, is_complete boolean) language plpgsql as $$ begin {body} end $$;
+            """
+        )
+        source = db.value("select prosrc from pg_proc where oid = 'private.maintenance_steps()'::regprocedure")
+        line = f"values\n        ({place}, 'probe_{place}', '{needs}', {str(is_brief).lower()}),"
+        db.run(
+            "create or replace function private.maintenance_steps() "
+            "returns table (place integer, name text, needs text[], is_brief boolean) "
+            f"language sql immutable set search_path = pg_catalog, pg_temp as $${source.replace('values', line, 1)}$$"
+        )
+
+
+# What it reports ------------------------------------------------------------------------------------------------------
+
+
+def test_every_step_is_taken_and_reported(db: Session) -> None:
+    report = db.as_server().value(RUN)
+    assert report["status"] == "ok"
+    with db.aside():
+        assert [step["name"] for step in report["steps"]] == db.as_owner().column(STEPS)
+    assert set(statuses(report).values()) == {"ok"}, report
+    for step in report["steps"]:
+        assert set(step) == {"name", "status", "rows", "milliseconds", "error"}
+        assert step["milliseconds"] >= 0
+        assert step["error"] is None
+
+
+def test_every_step_has_its_function_and_every_function_is_a_step(db: Session) -> None:
+    found = "select substr(proname, 6) from pg_proc where pronamespace = 'private'::regnamespace and proname ~ '^step_'"
+    assert sorted(db.as_owner().column(STEPS)) == sorted(db.column(found))
+    needed = set(db.column("select distinct unnest(needs) from private.maintenance_steps()"))
+    assert needed <= set(db.column(STEPS))
+
+
+def test_a_run_is_recorded(db: Session) -> None:
+    report = db.as_server().value(RUN)
+    (run,) = db.as_owner().rows("select * from private.maintenance_runs")
+    assert (run["status"], run["steps"]) == ("ok", report["steps"])
+    assert run["started_at"] <= run["finished_at"]
+
+
+def test_time_is_measured(db: Session) -> None:
+    add_step(db, "perform pg_sleep(0.05); return query select 7::bigint, true;")
+    step = db.as_server().value(RUN)["steps"][0]
+    assert (step["name"], step["rows"]) == ("probe_1", 7)
+    assert step["milliseconds"] >= 50
+
+
+# A step that fails ----------------------------------------------------------------------------------------------------
+
+
+def test_a_step_that_fails_is_reported_undone_and_stops_no_other(db: Session, alice: Person) -> None:
+    db.add("user_sessions", user_id=alice.id, signed_in_at="2020-01-01")
+    add_step(db, "delete from public.user_profiles where true; raise exception 'no luck';")
+    report = db.as_server().value(RUN)
+    assert report["status"] == "failed"
+    assert report["steps"][0]["status"] == "failed"
+    assert report["steps"][0]["error"] == "no luck (P0001)"
+    assert set(statuses(report).values()) == {"failed", "ok"}
+    assert db.truth("select count(*) from public.user_profiles") == 1
+    assert db.truth("select count(*) from public.user_sessions") == 0
+    assert db.truth("select status from private.maintenance_runs") == "failed"
+
+
+def test_a_step_whose_forerunner_failed_is_skipped(db: Session) -> None:
+    add_step(db, "raise exception 'no luck';", place=1)
+    add_step(db, "raise exception 'was not to run';", place=2, needs="{probe_1}")
+    report = db.as_server().value(RUN)
+    assert [report["steps"][number]["status"] for number in (0, 1)] == ["failed", "skipped"]
+    assert report["steps"][1]["error"] == "needs probe_1 to be complete"
+
+
+# Time -----------------------------------------------------------------------------------------------------------------
+
+SLOW = """
+    while clock_timestamp() < deadline loop perform pg_sleep(0.05); end loop;
+    return query select 1::bigint, false;
+"""
+
+
+def test_out_of_time_the_rest_is_skipped_but_for_what_is_brief(db: Session) -> None:
+    add_step(db, SLOW)
+    report = db.as_server().value("select public.daily_maintenance(1)")
+    assert report["status"] == "incomplete"
+    found = statuses(report)
+    assert found.pop("probe_1") == "incomplete"
+    # Not those that need a step for which there was no time.
+    brief = db.as_owner().column("select name from private.maintenance_steps() where is_brief and needs = '{}'")
+    assert brief
+    assert found == {name: "ok" if name in brief else "skipped" for name in found}
+
+
+def test_a_run_stops_before_the_servers_timeout_undoes_it(db: Session) -> None:
+    add_step(db, SLOW)
+    db.as_server().run("set local statement_timeout = '2s'")
+    report = db.value(RUN)
+    assert report["status"] == "incomplete"
+    assert statuses(report)["probe_1"] == "incomplete"
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 21601])
+def test_an_impossible_budget_is_refused(db: Session, seconds: int) -> None:
+    db.as_server()
+    with db.refuses(errors.InvalidParameterValue) as refusal:
+        db.value("select public.daily_maintenance(%s)", [seconds])
+    assert refusal.value.diag.message_hint == "Pass 1 to 21600 seconds, or null for the configured one."
+    assert db.truth("select count(*) from private.maintenance_runs") == 0
+
+
+# Slice by slice -------------------------------------------------------------------------------------------------------
+
+# Two rows for each call, and done after three.
+THREE_SLICES = """
+    perform set_config('forge.calls', (coalesce(nullif(current_setting('forge.calls', true), ''), '0')::int + 1)::text,
+        true);
+    perform pg_sleep_until(deadline);
+    return query select 2::bigint, current_setting('forge.calls')::int >= 3;
+"""
+# Has work left and gives way before its time is up.
+GIVES_WAY = """
+    perform set_config('forge.calls', (coalesce(nullif(current_setting('forge.calls', true), ''), '0')::int + 1)::text,
+        true);
+    return query select 2::bigint, false;
+"""
+
+
+def in_slices(db: Session) -> dict[str, Any]:
+    db.as_owner()
+    run = db.value("select private.begin_maintenance(60, false)")
+    while db.value("select private.continue_maintenance(%s, '0.2 seconds')", [run]):
+        pass
+    report: dict[str, Any] = db.value("select private.finish_maintenance(%s)", [run])
+    return report
+
+
+def test_a_long_step_is_taken_slice_by_slice_and_reported_once(db: Session) -> None:
+    add_step(db, THREE_SLICES)
+    report = in_slices(db)
+    assert report["status"] == "ok"
+    assert [step["name"] for step in report["steps"]].count("probe_1") == 1
+    step = report["steps"][0]
+    assert (step["status"], step["rows"]) == ("ok", 6)
+    assert step["milliseconds"] >= 600
+
+
+def test_a_step_that_gives_way_is_left_for_the_next_run(db: Session) -> None:
+    add_step(db, GIVES_WAY)
+    report = in_slices(db)
+    assert report["status"] == "incomplete"
+    step = report["steps"][0]
+    assert (step["name"], step["status"], step["rows"]) == ("probe_1", "incomplete", 2)
+    assert db.value("select current_setting('forge.calls')") == "1"
+
+
+def test_a_run_that_never_ended_is_marked_and_others_are_not(db: Session) -> None:
+    db.as_owner().run(
+        "insert into private.maintenance_runs (started_at, deadline, status) "
+        "select now() - interval '1 day', now(), unnest(array['running', 'ok', 'failed'])"
+    )
+    db.as_server().value(RUN)
+    found = db.as_owner().column("select status from private.maintenance_runs order by started_at, status")
+    assert found == ["failed", "interrupted", "ok", "ok"]
+
+
+# One at a time --------------------------------------------------------------------------------------------------------
+
+
+def test_the_second_run_says_that_one_is_running(scratch: Database) -> None:
+    with scratch.connect() as first, scratch.connect(autocommit=True) as second:
+        first.execute(RUN)
+        with pytest.raises(psycopg.Error, match="maintenance is running already") as refusal:
+            second.execute(RUN)
+        assert refusal.value.diag.sqlstate == "PT409"
+        assert str(first.info.backend_pid) in str(refusal.value.diag.message_detail)
+        first.commit()
+        row = second.execute("select public.daily_maintenance() ->> 'status'").fetchone()
+        assert row == ("ok",)
+
+
+# Who may --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.access
+@pytest.mark.parametrize("function", ["daily_maintenance", "analyze_all_tables", "vacuum_all_tables"])
+def test_only_the_server_maintains(db: Session, alice: Person, carol: Person, function: str) -> None:
+    for speak in (db.as_visitor, lambda: db.as_user(alice), lambda: db.as_staff(carol)):
+        speak()
+        with db.refuses(errors.InsufficientPrivilege, by=Guard.FUNCTION_GRANT):
+            db.run(f"select public.{function}()")
