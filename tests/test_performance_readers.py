@@ -1,0 +1,285 @@
+"""What an operator reads about load and size: figures that are right, advice that follows from what is there."""
+
+from datetime import date
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from harness.databases import SUPERUSER, Database
+from harness.people import Person
+from harness.refusal import Guard
+from harness.session import Session
+
+READERS = (
+    "get_database_stats()",
+    "get_slow_queries()",
+    "get_index_usage()",
+    "get_index_advice()",
+    "get_storage_growth()",
+    "get_connection_stats()",
+)
+SNAPSHOT = "select rows, is_complete from private.step_snapshot_sizes(%s)"
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_only_the_server_and_the_owner_read(db: Session, alice: Person, carol: Person, reader: str) -> None:
+    for speak in (db.as_visitor, lambda: db.as_user(alice), lambda: db.as_staff(carol)):
+        speak()
+        with db.refuses(errors.InsufficientPrivilege, by=Guard.FUNCTION_GRANT):
+            db.rows(f"select * from public.{reader}")
+    db.as_server().rows(f"select * from public.{reader}")
+    db.as_owner().rows(f"select * from public.{reader}")
+
+
+def test_every_reader_promises_to_write_nothing(db: Session) -> None:
+    names = [reader.partition("(")[0] for reader in READERS] + ["health_check", "integrity_check", "security_audit"]
+    assert db.as_owner().column(
+        "select distinct provolatile from pg_proc "
+        "where proname = any (%s) or proname ~ '^(health|integrity|security)__'",
+        [names],
+    ) == ["s"]
+
+
+@pytest.mark.parametrize("days", [0, -1, 3651, None])
+def test_days_that_make_no_sense_are_refused(db: Session, days: int | None) -> None:
+    with db.refuses(errors.InvalidParameterValue) as refusal:
+        db.as_server().rows("select * from public.get_storage_growth(%s::integer)", [days])
+    assert refusal.value.diag.message_hint == "Pass 1 to 3650."
+
+
+@pytest.mark.parametrize("rows", [0, -1, 1001, None])
+def test_a_list_of_no_possible_length_is_refused(db: Session, rows: int | None) -> None:
+    with db.refuses(errors.InvalidParameterValue) as refusal:
+        db.as_server().rows("select * from public.get_slow_queries(%s::integer)", [rows])
+    assert refusal.value.diag.message_hint == "Pass 1 to 1000."
+
+
+@pytest.mark.parametrize("call", ["get_storage_growth(days => '1; drop table x')", "get_slow_queries('1 or true')"])
+def test_what_is_no_number_is_refused(db: Session, call: str) -> None:
+    with db.refuses(errors.InvalidTextRepresentation):
+        db.as_server().rows(f"select * from public.{call}")
+
+
+def test_every_table_is_measured_once_and_partitions_with_theirs(db: Session) -> None:
+    rows = db.as_owner().rows("select * from public.get_database_stats()")
+    wanted = db.column(
+        "select relnamespace::regnamespace || '.' || relname from pg_class "
+        "where not relispartition and relkind in ('r', 'p', 'm') "
+        "and relnamespace in ('public'::regnamespace, 'private'::regnamespace, 'archive'::regnamespace) order by 1"
+    )
+    assert sorted(row["table_name"] for row in rows) == sorted(wanted)
+    feedback = next(row for row in rows if row["table_name"] == "public.feedback")
+    assert feedback["total_bytes"] == db.value("select pg_total_relation_size('public.feedback')")
+    assert feedback["heap_bytes"] == db.value("select pg_relation_size('public.feedback')")
+    assert feedback["index_bytes"] == db.value("select pg_indexes_size('public.feedback')")
+    logs = next(row for row in rows if row["table_name"] == "public.api_usage_logs")
+    assert logs["total_bytes"] == db.value(
+        "select sum(pg_total_relation_size(relid)) from pg_partition_tree('public.api_usage_logs')"
+    )
+
+
+def test_figures_follow_what_happens(scratch: Database) -> None:
+    with scratch.connect(autocommit=True) as owner:
+        owner.execute("insert into public.feedback_tags (name) select 'tag ' || n from generate_series(1, 100) as n")
+        owner.execute("delete from public.feedback_tags where name like 'tag 1%'")
+        owner.execute("analyze public.feedback_tags; select pg_stat_force_next_flush()")
+        owner.execute("select 1")
+        (row,) = owner.execute(
+            "select row_estimate, rows_inserted, rows_deleted, dead_rows, last_vacuum is null, last_analyze is null "
+            "from public.get_database_stats() where table_name = 'public.feedback_tags'"
+        ).fetchall()
+    assert row == (100, 100, 12, 12, True, False)
+
+
+def test_a_locked_table_is_measured_all_the_same(scratch: Database) -> None:
+    size = (
+        "select heap_bytes, index_bytes, total_bytes from private.measure_relation('public.prompt_templates'::regclass)"
+    )
+    with scratch.connect() as holder, scratch.connect(autocommit=True) as owner:
+        owner.execute("vacuum (analyze) public.prompt_templates")
+        before = owner.execute(size).fetchone()
+        holder.execute("lock table public.prompt_templates")
+        locked = owner.execute(size).fetchone()
+    assert before is not None
+    assert locked is not None
+    # All but the free space map and the like.
+    assert locked[0] == before[0]
+    assert 0 < locked[1] <= before[1]
+    assert locked[0] + locked[1] <= locked[2] <= before[2]
+
+
+# Growth ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_day_has_one_snapshot_of_each_table(db: Session) -> None:
+    db.as_owner()
+    (first,) = db.rows(SNAPSHOT, [None])
+    assert first == {"rows": len(db.rows("select * from public.get_database_stats()")), "is_complete": True}
+    assert db.rows(SNAPSHOT, ["infinity"]) == [{"rows": 0, "is_complete": True}]
+    assert db.column("select distinct taken_on from private.size_snapshots") == [
+        db.value("select (now() at time zone 'utc')::date")
+    ]
+
+
+def test_a_snapshot_without_time_is_left_for_the_next_run(db: Session) -> None:
+    assert db.as_owner().rows(SNAPSHOT, ["-infinity"]) == [{"rows": 0, "is_complete": False}]
+    assert db.value("select count(*) from private.size_snapshots") == 0
+
+
+def test_old_snapshots_go(db: Session) -> None:
+    days = db.as_owner().value("select value::integer from public.system_config where key = 'retention_days_rollups'")
+    for age in (days, days + 1):
+        db.run(
+            "insert into private.size_snapshots (relation_name, taken_on, heap_bytes, index_bytes, total_bytes) "
+            "values ('public.gone', (now() at time zone 'utc')::date - %s::integer, 0, 0, 0)",
+            [age],
+        )
+    db.run(SNAPSHOT, [None])
+    assert db.value("select count(*) from private.size_snapshots where relation_name = 'public.gone'") == 1
+
+
+def test_maintenance_takes_the_snapshot(db: Session) -> None:
+    steps = db.as_owner().value("select public.daily_maintenance() -> 'steps'")
+    assert [it["status"] for it in steps if it["name"] == "snapshot_sizes"] == ["ok"]
+    assert db.value("select count(*) from private.size_snapshots") > 10
+
+
+def test_growth_is_measured_from_the_first_day_of_the_span(db: Session) -> None:
+    db.as_owner().run(SNAPSHOT, [None])
+    db.run("update private.size_snapshots set taken_on = taken_on - 10, total_bytes = total_bytes - 8000")
+    db.run(
+        "insert into private.size_snapshots (relation_name, taken_on, heap_bytes, index_bytes, total_bytes) "
+        "select relation_name, taken_on - 90, 0, 0, 0 from private.size_snapshots"
+    )
+    grown = "select * from public.get_storage_growth({}) where table_name = 'public.feedback'"
+    (row,) = db.rows(grown.format(30))
+    assert row["growth_bytes"] == 8000
+    assert row["bytes_per_day"] == 800
+    assert isinstance(row["measured_since"], date)
+    assert float(row["growth_percent"]) == round(100 * 8000 / (row["total_bytes"] - 8000), 1)
+    (row,) = db.rows(grown.format(365))
+    assert row["growth_bytes"] == row["total_bytes"]
+    (row,) = db.rows(grown.format(9))
+    assert (row["measured_since"], row["growth_bytes"]) == (None, None)
+
+
+# Indexes --------------------------------------------------------------------------------------------------------------
+
+
+def advice(db: Session, subject: str) -> list[dict[str, Any]]:
+    return db.as_owner().rows("select * from public.get_index_advice() where subject = %s", [subject])
+
+
+def test_there_is_nothing_to_advise_on_a_fresh_installation(db: Session) -> None:
+    assert db.as_owner().rows("select * from public.get_index_advice()") == []
+
+
+def test_a_foreign_key_without_an_index_is_found_with_the_cure(db: Session) -> None:
+    db.as_owner().run("drop index public.idx_feedback_category_id")
+    (found,) = advice(db, "category_id")
+    assert found["advice"] == "missing for foreign key"
+    assert found["command"] == "create index concurrently on public.feedback (category_id);"
+    db.run(found["command"].replace(" concurrently", ""))
+    assert advice(db, "category_id") == []
+
+
+@pytest.mark.parametrize(
+    ("made", "is_repeated"),
+    [
+        ("create index {} on public.feedback (user_id)", True),
+        ("create index {} on public.feedback (user_id, created_at desc)", True),
+        ("create index {} on public.feedback_tags (name)", True),
+        ("create unique index {} on public.feedback_tags (name)", True),
+        ("create index {} on public.feedback (user_id, created_at)", False),
+        ("create index {} on public.feedback (user_id) where rating = 1", False),
+        ("create index {} on public.feedback using hash (user_id)", False),
+        ("create index {} on public.feedback (lower(status))", False),
+        ("create index {} on public.feedback (updated_at)", False),
+        ("create unique index {} on public.feedback (user_id, id)", False),
+        ("create index {} on public.feedback_tags (name text_pattern_ops)", False),
+        ('create index {} on public.feedback_tags (name collate "C")', False),
+    ],
+)
+def test_an_index_that_repeats_another_is_found_and_no_other(db: Session, made: str, is_repeated: bool) -> None:
+    db.as_owner().run(made.format("once_more"))
+    found = advice(db, "public.once_more")
+    assert [it["advice"] for it in found] == ["duplicate"] * is_repeated
+    assert [it["command"] for it in found] == ["drop index concurrently public.once_more;"] * is_repeated
+    assert len(db.rows("select * from public.get_index_advice()")) == is_repeated, "not the one that is repeated"
+
+
+def test_a_filter_without_an_index_is_found_where_statements_use_it(scratch: Database) -> None:
+    with scratch.connect(SUPERUSER, autocommit=True) as admin:
+        try:
+            admin.execute("select from extensions.pg_stat_statements limit 1")
+        except psycopg.Error:
+            pytest.skip("pg_stat_statements is not loaded on this server")
+    with scratch.connect(autocommit=True) as owner:
+        owner.execute(
+            "insert into public.feedback (message, status) select 'x', 'closed' from generate_series(1, 1500)"
+        )
+        for _ in range(101):
+            owner.execute("select count(*) from public.feedback where contact_name = 'Ada'")
+        owner.execute("select pg_stat_force_next_flush()")
+        found = owner.execute("select * from public.get_index_advice()").fetchall()
+        assert [it[:3] for it in found] == [("missing for filter", "public.feedback", "contact_name")]
+        assert found[0][4] == "create index concurrently on public.feedback (contact_name);"
+        owner.execute("create index on public.feedback (contact_name)")
+        assert owner.execute("select * from public.get_index_advice()").fetchall() == []
+
+
+def test_use_of_an_index_is_counted(scratch: Database) -> None:
+    use = "select scans from public.get_index_usage() where index_name = 'public.feedback_tags_name_is_unique'"
+    with scratch.connect(autocommit=True) as owner:
+        before = owner.execute(use).fetchone()
+        owner.execute("set enable_seqscan = off; select from public.feedback_tags where name = 'mobile'")
+        owner.execute("select pg_stat_force_next_flush()")
+        owner.execute("select 1")
+        after = owner.execute(use).fetchone()
+    assert before is not None
+    assert after == (before[0] + 1,)
+
+
+# Statements and connections -------------------------------------------------------------------------------------------
+
+
+def test_slow_statements_are_listed_from_the_threshold_on(scratch: Database) -> None:
+    with scratch.connect(SUPERUSER, autocommit=True) as admin:
+        try:
+            admin.execute("select from extensions.pg_stat_statements limit 1")
+        except psycopg.Error:
+            pytest.skip("pg_stat_statements is not loaded on this server")
+    listed = "select query, calls, mean_ms from public.get_slow_queries(1000) where query like '%%sleep%%'"
+    with scratch.connect(autocommit=True) as owner:
+        owner.execute("update public.system_config set value = '40' where key = 'slow_query_ms'")
+        owner.execute("select pg_sleep(0.05)")
+        owner.execute("select pg_sleep(0.01), 'quick'")
+        ((query, calls, mean),) = [row for row in owner.execute(listed).fetchall() if "get_slow" not in row[0]]
+    assert query == "select pg_sleep($1)"
+    assert calls == 1
+    assert mean >= 50
+
+
+def test_without_pg_stat_statements_it_says_how_to_have_it(db: Session, connection: psycopg.Connection) -> None:
+    db.as_owner()
+    with db.aside():
+        connection.execute(f"set local role none; set local session authorization {SUPERUSER}")
+        connection.execute("drop extension if exists pg_stat_statements cascade")
+    with db.refuses(errors.FeatureNotSupported) as refusal:
+        db.as_server().rows("select * from public.get_slow_queries()")
+    assert "create extension pg_stat_statements" in str(refusal.value.diag.message_hint)
+    assert db.as_server().rows("select * from public.get_index_advice()") == []
+
+
+def test_connections_are_counted_by_role_and_state(scratch: Database) -> None:
+    with scratch.connect("authenticator") as other, scratch.connect(autocommit=True) as owner:
+        other.execute("select 1")
+        rows = owner.execute(
+            "select connections, longest_transaction_seconds, percent_of_limit from public.get_connection_stats() "
+            "where role_name = 'authenticator' and state = 'idle in transaction'"
+        ).fetchall()
+    assert rows[0][0] >= 1
+    assert rows[0][1] >= 0
+    assert rows[0][2] > 0
