@@ -1,0 +1,227 @@
+-- Everything that makes the schema what it is, each with a digest of its definition. Run by forge-db when it writes
+-- cleanup_old_migrations.sql, and by that file. Left out: partitions by month, which come and go; what belongs to
+-- an extension; the bridge.
+with
+relations as (
+    select
+        relation.oid,
+        relation.relkind,
+        relation.relacl,
+        relation.relowner,
+        relation.relrowsecurity,
+        relation.relforcerowsecurity,
+        relation.reloptions,
+        format('%I.%I', namespace.nspname, relation.relname) as name
+    from pg_catalog.pg_class as relation
+    inner join pg_catalog.pg_namespace as namespace on relation.relnamespace = namespace.oid
+    where
+        namespace.nspname in ('public', 'private', 'archive')
+        and relation.relkind in ('r', 'p', 'v', 'm')
+        and not relation.relispartition
+),
+
+-- A list of grants, as one text. Not the owner's, and not MAINTAIN, which came with PostgreSQL 17.
+granted as (
+    select
+        acl.table_id,
+        string_agg(
+            format(
+                '%s: %s%s by %s', coalesce(grantee.rolname, 'public'), privilege.privilege_type, acl.of_column,
+                privilege.is_grantable
+            ), ', '
+            order by grantee.rolname, acl.of_column, privilege.privilege_type
+        ) as granted_to
+    from (
+        select
+            relations.oid as table_id,
+            relations.relacl as acl,
+            relations.relowner,
+            '' as of_column
+        from relations
+        union all
+        select
+            field.attrelid as table_id,
+            field.attacl as acl,
+            relations.relowner,
+            format(' (%s)', field.attname) as of_column
+        from pg_catalog.pg_attribute as field
+        inner join relations on field.attrelid = relations.oid
+        where not field.attisdropped
+    ) as acl
+    cross join lateral aclexplode(acl.acl) as privilege
+    left join pg_catalog.pg_roles as grantee on privilege.grantee = grantee.oid
+    where privilege.grantee <> acl.relowner and privilege.privilege_type <> 'MAINTAIN'
+    group by acl.table_id
+),
+
+pieces as (
+    select
+        'columns' as kind,
+        relations.name,
+        string_agg(
+            format(
+                '%s %s %s %s%s', field.attname, format_type(field.atttypid, field.atttypmod),
+                field.attnotnull, field.attgenerated, pg_get_expr(fallback.adbin, fallback.adrelid)
+            ), ', '
+            order by field.attname
+        ) as definition
+    from relations
+    inner join pg_catalog.pg_attribute as field
+        on relations.oid = field.attrelid and field.attnum > 0 and not field.attisdropped
+    left join pg_catalog.pg_attrdef as fallback
+        on field.attrelid = fallback.adrelid and field.attnum = fallback.adnum
+    group by relations.name
+    union all
+    select
+        'constraints' as kind,
+        relations.name,
+        string_agg(
+            format('%s %s %s', bound.conname, pg_get_constraintdef(bound.oid), bound.convalidated), ', '
+            order by bound.conname
+        ) as definition
+    from relations
+    inner join pg_catalog.pg_constraint as bound on relations.oid = bound.conrelid and bound.contype <> 'n'
+    group by relations.name
+    union all
+    select
+        'policies' as kind,
+        relations.name,
+        format(
+            '%s %s %s', relations.relrowsecurity, relations.relforcerowsecurity, string_agg(
+                format(
+                    '%s %s %s %s using %s check %s', guard.polname, guard.polcmd, guard.polpermissive,
+                    array(
+                        select coalesce(role.rolname, 'public') as rolname
+                        from unnest(guard.polroles) as chosen (oid)
+                        left join pg_catalog.pg_roles as role on chosen.oid = role.oid
+                        order by role.rolname
+                    ),
+                    pg_get_expr(guard.polqual, guard.polrelid),
+                    pg_get_expr(guard.polwithcheck, guard.polrelid)
+                ), ', '
+                order by guard.polname
+            )
+        ) as definition
+    from relations
+    left join pg_catalog.pg_policy as guard on relations.oid = guard.polrelid
+    where relations.relkind in ('r', 'p')
+    group by relations.name, relations.relrowsecurity, relations.relforcerowsecurity
+    union all
+    select
+        'grants' as kind,
+        relations.name,
+        coalesce(granted.granted_to, '') as definition
+    from relations
+    left join granted on relations.oid = granted.table_id
+    union all
+    select
+        'triggers' as kind,
+        relations.name,
+        string_agg(
+            format('%s %s', pg_get_triggerdef(hook.oid), hook.tgenabled), ', '
+            order by hook.tgname
+        ) as definition
+    from (
+        select
+            relations.oid,
+            relations.name
+        from relations
+        union all
+        select
+            'auth.users'::regclass as oid,
+            'auth.users' as name
+    ) as relations
+    inner join pg_catalog.pg_trigger as hook on relations.oid = hook.tgrelid and not hook.tgisinternal
+    inner join pg_catalog.pg_proc as worker on hook.tgfoid = worker.oid
+    where
+        worker.pronamespace in ('public'::regnamespace, 'private'::regnamespace)
+        -- On our tables a trigger of anybody's counts, but the bridge's.
+        or (relations.name <> 'auth.users' and worker.pronamespace is distinct from to_regnamespace('legacy'))
+    group by relations.name
+    union all
+    select
+        'index' as kind,
+        format('%I.%I', namespace.nspname, relation.relname) as name,
+        pg_get_indexdef(held.indexrelid) || held.indisvalid as definition
+    from pg_catalog.pg_index as held
+    inner join relations on held.indrelid = relations.oid
+    inner join pg_catalog.pg_class as relation on held.indexrelid = relation.oid
+    inner join pg_catalog.pg_namespace as namespace on relation.relnamespace = namespace.oid
+    union all
+    select
+        'view' as kind,
+        relations.name,
+        format('%s %s', relations.reloptions, pg_get_viewdef(relations.oid)) as definition
+    from relations
+    where relations.relkind in ('v', 'm')
+    union all
+    select
+        'function' as kind,
+        format('%s.%I(%s)', worker.pronamespace::regnamespace, worker.proname, oidvectortypes(worker.proargtypes))
+            as name,
+        format(
+            '%s %s %s %s %s %s %s %s', pg_get_function_result(worker.oid), language.lanname, worker.provolatile,
+            worker.prosecdef, worker.proisstrict, worker.proconfig,
+            coalesce(pg_get_function_sqlbody(worker.oid), worker.prosrc),
+            (
+                select
+                    string_agg(
+                        format('%s %s', coalesce(grantee.rolname, 'public'), privilege.is_grantable), ', '
+                        order by grantee.rolname
+                    )
+                from aclexplode(coalesce(worker.proacl, acldefault('f', worker.proowner))) as privilege
+                left join pg_catalog.pg_roles as grantee on privilege.grantee = grantee.oid
+                where privilege.grantee <> worker.proowner
+            )
+        ) as definition
+    from pg_catalog.pg_proc as worker
+    inner join pg_catalog.pg_language as language on worker.prolang = language.oid
+    where
+        worker.pronamespace in ('public'::regnamespace, 'private'::regnamespace, 'archive'::regnamespace)
+        and not exists (
+            select from pg_catalog.pg_depend as member
+            where member.objid = worker.oid and member.deptype = 'e'
+        )
+    union all
+    select
+        'schema' as kind,
+        namespace.nspname::text as name,
+        (
+            select
+                string_agg(
+                    format('%s %s', coalesce(grantee.rolname, 'public'), privilege.privilege_type), ', '
+                    order by grantee.rolname, privilege.privilege_type
+                )
+            from aclexplode(namespace.nspacl) as privilege
+            left join pg_catalog.pg_roles as grantee on privilege.grantee = grantee.oid
+            where privilege.grantee <> namespace.nspowner and grantee.rolname is distinct from 'postgres'
+        ) as definition
+    from pg_catalog.pg_namespace as namespace
+    where namespace.nspname in ('public', 'private', 'archive')
+    union all
+    select
+        'seed' as kind,
+        seed.name,
+        'is there' as definition
+    from (
+        select 'provider ' || known.name as name from public.api_providers as known
+        union all
+        select 'framework ' || known.name as name from public.prompt_frameworks as known
+        union all
+        select 'category ' || known.name as name from public.feedback_categories as known
+        union all
+        select 'setting ' || known.key as name from public.system_config as known
+    ) as seed
+)
+
+-- PostgreSQL 15 names a table before each column where 16 does not: without such names both say the same. Those of
+-- schemas stay.
+select
+    pieces.kind,
+    pieces.name,
+    left(md5(regexp_replace(
+        coalesce(pieces.definition, ''),
+        '\m(?!(public|private|archive|auth|extensions|pg_catalog)\M)[a-z_0-9]+\.(?=[a-z_"*])|\s+|[()]', '', 'g'
+    )), 16) as digest
+from pieces
+order by pieces.kind, pieces.name;
