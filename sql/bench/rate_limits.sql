@@ -1,0 +1,64 @@
+-- rate_limits.sql: the limiter that counts log rows, as it is commonly written: two counts, then an insert.
+--
+-- It counts public.api_usage_logs, whose index (user_id, created_at) serves it well.
+
+create or replace function bench.count_and_log(provider text)
+returns boolean
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    v_user_id uuid := auth.uid();
+    v_limits public.api_providers;
+    v_count integer;
+begin
+    select * into v_limits
+    from public.api_providers as known
+    where known.name = count_and_log.provider and known.is_enabled;
+
+    select count(*) into v_count
+    from public.api_usage_logs as log
+    where log.user_id = v_user_id
+        and log.provider = count_and_log.provider
+        and log.created_at > now() - interval '1 minute';
+    if v_count >= v_limits.max_requests_per_minute then
+        return false;
+    end if;
+
+    select count(*) into v_count
+    from public.api_usage_logs as log
+    where log.user_id = v_user_id
+        and log.provider = count_and_log.provider
+        and log.created_at > now() - interval '1 day';
+    if v_count >= v_limits.max_requests_per_day then
+        return false;
+    end if;
+
+    insert into public.api_usage_logs (user_id, provider) values (v_user_id, count_and_log.provider);
+    return true;
+end
+$$;
+
+create unlogged table if not exists bench.passed (number integer default 1);
+grant insert on bench.passed to authenticated;
+
+-- How many rows of the hot user are logged today, and what the day allows.
+create or replace procedure bench.set_rate_limits(logged integer, per_minute integer, per_day integer)
+language plpgsql
+as $$
+begin
+    truncate bench.passed;
+    delete from public.api_usage_logs;
+    insert into public.api_usage_logs (user_id, provider, created_at)
+    select bench.user_id(1), 'openai', now() - interval '2 minutes' - random() * interval '1 hour'
+    from generate_series(1, logged);
+    update public.system_config set value = '100000' where key = 'max_api_requests_per_minute';
+    update public.system_config set value = '10000000' where key = 'max_api_requests_per_day';
+    update public.api_providers set max_requests_per_minute = per_minute, max_requests_per_day = per_day
+    where name = 'openai';
+    delete from private.rate_limit_counters;
+    insert into private.rate_limit_counters (user_id, provider, minute_start, minute_count, day_start, day_count)
+    select bench.user_id(1), 'openai', date_trunc('minute', now()), 0, date_trunc('day', now(), 'UTC'), logged;
+end
+$$;
