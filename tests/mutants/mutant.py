@@ -1,0 +1,44 @@
+"""One broken thing."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What is broken. The value is how the report calls it."""
+
+    POLICY = "policies"
+    ROW_SECURITY = "row level security"
+    TABLE_GRANT = "grants on tables"
+    COLUMN_GRANT = "grants on columns"
+    VIEW = "views"
+    EXECUTE = "grants on functions"
+    RIGHTS = "definer and invoker"
+    SEARCH_PATH = "search_path"
+    GUARD = "guards in functions"
+    CONSTRAINT = "constraints"
+    NOT_NULL = "not null"
+    UNIQUE_INDEX = "unique indexes"
+    ACTION = "foreign key actions"
+    TRIGGER = "triggers"
+    DEFAULT = "defaults"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """What is broken in which table, view or function, and how.
+
+    role    whom it is about, if it is one role
+    words   what a test that is about it may mention
+    """
+
+    kind: Kind
+    subject: str
+    change: str
+    statement: str
+    role: str = ""
+    words: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.subject}: {self.change}"
