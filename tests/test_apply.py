@@ -368,3 +368,17 @@ def test_the_migrations_of_this_project_apply_to_a_platform_database(empty_datab
         ("000", "initial_schema"),
         ("001", "seed_data"),
     ]
+
+
+def test_the_first_one_keeps_nobody_from_signing_in_for_long(empty_database: Database, project: Path) -> None:
+    """Behind a migration that waits for a lock on auth.users, every sign-in would wait as well."""
+    before = rows(empty_database, SCHEMAS)
+    first = project / "000_initial_schema.sql"
+    impatient = first.read_text(encoding="utf-8").replace("lock_timeout = '5s'", "lock_timeout = '50ms'")
+    first.write_text(impatient, encoding="utf-8")
+    with empty_database.connect("supabase_auth_admin") as somebody:
+        somebody.execute("insert into auth.users (id) values (gen_random_uuid())")
+        result = apply(empty_database.url(), project)
+    assert result.exit_code == 1
+    assert "canceling statement due to lock timeout" in result.stderr
+    assert rows(empty_database, SCHEMAS) == before

@@ -61,13 +61,14 @@ def test_every_accepted_finding_is_of_a_tool() -> None:
 
 
 class Hole(NamedTuple):
-    """A later migration that makes a mistake, and what the tools that notice it must say: rule and place."""
+    """A mistake of a later migration, and what the tools that notice it must say: rule and place."""
 
     sql: str
     found_by: dict[str, tuple[str, str]]
 
 
 HISTORY = "public.prompt_history"
+KEYS = "public.api_configurations"
 EMPTY_PATH = "language plpgsql set search_path = ''"
 
 HOLES = {
@@ -129,31 +130,34 @@ HOLES = {
         {"pgrls-lint": ("SEC005", f"{HISTORY}.planted (select to app_admin)")},
     ),
     "function-of-the-owner": Hole(
-        f"create function public.planted(who uuid) returns setof {HISTORY} language sql security definer "
-        f"as $$ select * from {HISTORY} where user_id = who $$",
+        f"create function public.planted(who uuid) returns setof {KEYS} language sql security definer "
+        f"as $$ select * from {KEYS} where user_id = who $$",
         {
             "supabase-advisors": ("function_search_path_mutable", "public.planted"),
             "pgrls-lint": ("SEC014", "public.planted"),
-            "pgrls-verify": ("escalation: leak", f"public.planted.{HISTORY} where true"),
+            "pgrls-verify": ("escalation: leak", f"public.planted.{KEYS} where true"),
         },
     ),
     "view-of-the-owner": Hole(
-        f"create view public.planted as select * from {HISTORY}; grant select on public.planted to anon",
+        f"create view public.planted as select * from {KEYS}; grant select on public.planted to anon",
         {
             "supabase-advisors": ("security_definer_view", "public.planted"),
             "pgrls-lint": ("VIEW001", "public.planted"),
-            "pgrls-verify": ("reachability: leak", f"{HISTORY}.public.planted where true"),
+            "pgrls-verify": ("reachability: leak", f"{KEYS}.public.planted where true"),
         },
     ),
     "temporary-types": Hole(
-        f"create function private.planted() returns void security definer {EMPTY_PATH} as $$ begin end $$",
-        {"pgrls-lint": ("SEC015", "private.planted")},
+        f"create function private.empty_path() returns void security definer {EMPTY_PATH} as $$ begin end $$",
+        {"pgrls-lint": ("SEC015", "private.empty_path")},
     ),
     "owner-shut-out": Hole(
-        f'alter policy "Users can view own prompt history" on {HISTORY} using (false)',
+        'alter policy "Users can view own preferences" on public.user_preferences using (false)',
         {
-            "pgrls-lint": ("SEC010", f"{HISTORY}.Users can view own prompt history (select to authenticated)"),
-            "rlsautotest": ("may", f"{HISTORY}: authenticated, authorized: insert, delete"),
+            "pgrls-lint": (
+                "SEC010",
+                "public.user_preferences.Users can view own preferences (select to authenticated)",
+            ),
+            "rlsautotest": ("may", "public.user_preferences: authenticated, authorized: insert, update, delete"),
         },
     ),
     "too-many-columns": Hole(
@@ -169,38 +173,40 @@ HOLES = {
         },
     ),
     "function-that-cannot-run": Hole(
-        f"create function private.planted() returns void {EMPTY_PATH} as $$ begin perform x from auth.users; end $$",
+        f"create function private.no_column() returns void {EMPTY_PATH} as $$ begin perform x from auth.users; end $$",
         {
-            "supabase-db-lint": ("42703", 'private.planted: column "x" does not exist'),
-            "plpgsql-check": ("42703", 'private.planted: column "x" does not exist'),
+            "supabase-db-lint": ("42703", 'private.no_column: column "x" does not exist'),
+            "plpgsql-check": ("42703", 'private.no_column: column "x" does not exist'),
         },
     ),
     "trigger-that-cannot-run": Hole(
-        f"create function private.planted() returns trigger {EMPTY_PATH} as $$ begin new.x := 1; return new; end $$; "
-        "create trigger planted before update on public.feedback for each row execute function private.planted()",
-        {"plpgsql-check": ("42703", 'private.planted on public.feedback: record "new" has no field "x"')},
+        f"create function private.no_field() returns trigger {EMPTY_PATH} as $$ begin new.x := 1; return new; end $$; "
+        "create trigger no_field before update on public.feedback for each row execute function private.no_field()",
+        {"plpgsql-check": ("42703", 'private.no_field on public.feedback: record "new" has no field "x"')},
     ),
     "injection": Hole(
-        f"create function private.planted(x text) returns void {EMPTY_PATH} as $$ begin execute 'set ' || x; end $$",
-        {"plpgsql-check": ("00000", "private.planted: text type variable is not sanitized")},
+        f"create function private.injection(x text) returns void {EMPTY_PATH} as $$ begin execute 'set ' || x; end $$",
+        {"plpgsql-check": ("00000", "private.injection: text type variable is not sanitized")},
     ),
     "table-dropped": Hole(
-        "drop table public.feedback_analytics",
-        {"squawk": ("ban-drop-table", "002_planted.sql: drop table public.feedback_analytics;")},
+        "drop table public.feedback_analytics cascade",
+        {"squawk": ("ban-drop-table", "002_planted.sql: drop table public.feedback_analytics cascade;")},
     ),
 }
 
 
-@pytest.mark.parametrize(
-    ("tool", "hole"),
-    [pytest.param(tool, hole, id=f"{tool}-{name}") for name, hole in HOLES.items() for tool in hole.found_by],
-)
-def test_finds_what_was_planted(tool: str, hole: Hole, subject: Subject) -> None:
-    (subject.migrations / "002_planted.sql").write_text(f"{hole.sql};\n", encoding="utf-8")
+PLANTED = "".join(f"{hole.sql};\n" for hole in HOLES.values())
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_finds_what_was_planted(tool: str, subject: Subject) -> None:
+    """All holes at once, because most of these tools take their time."""
+    (subject.migrations / "002_planted.sql").write_text(PLANTED, encoding="utf-8")
     with subject.database.connect() as connection:
-        connection.execute(hole.sql.encode())
+        connection.execute(PLANTED.encode())
     new = {(it.rule, it.where) for it in unaccepted(ask(tool, subject), load().get(tool, []))}
-    assert hole.found_by[tool] in new
+    wanted = {name: hole.found_by[tool] for name, hole in HOLES.items() if tool in hole.found_by}
+    assert {name: finding for name, finding in wanted.items() if finding not in new} == {}, sorted(new)
 
 
 def test_every_tool_has_been_seen_to_find_something() -> None:
