@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 import pytest
@@ -44,7 +44,10 @@ class Ground:
         self.owner = database.connect(autocommit=True)
         self.admin = database.connect(SUPERUSER, autocommit=True)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.owner.close()
         self.admin.close()
 
@@ -284,8 +287,7 @@ def usage_months(ground: Ground) -> Iterator[None]:
 
 
 def test_what_is_broken_is_found(cluster: Cluster) -> None:
-    with private_server(cluster.binaries) as database:
-        ground = Ground(database)
+    with private_server(cluster.binaries) as database, Ground(database) as ground:
         answer = value(ground.owner, "select public.health_check()")
         assert answer["status"] == "ok", "a fresh installation is well"
         names = [name for (name,) in ground.owner.execute(NAMES, ["health"])]
@@ -301,13 +303,14 @@ def test_what_is_broken_is_found(cluster: Cluster) -> None:
                 assert says in found["detail"], found
                 assert found["hint"], "a finding says what to do"
             ground.becomes(name, "ok")
-        ground.close()
 
 
 def test_readers_run_on_a_standby_and_say_how_far_it_is_behind() -> None:
-    with private_server(clusters.installed()[0]) as database, standby(database.server) as follower:
-        ground = Ground(database)
-        replica = Ground(Database(follower, database.name))
+    with ExitStack() as stack:
+        database = stack.enter_context(private_server(clusters.installed()[0]))
+        follower = stack.enter_context(standby(database.server))
+        ground = stack.enter_context(Ground(database))
+        replica = stack.enter_context(Ground(Database(follower, database.name)))
         assert value(replica.owner, "select pg_is_in_recovery()") is True
         with replica.database.connect("authenticator", autocommit=True) as server:
             server.execute("set role service_role")
@@ -321,8 +324,7 @@ def test_readers_run_on_a_standby_and_say_how_far_it_is_behind() -> None:
             "insert into auth.users (id, aud, role, email) values (%s, 'authenticated', 'app_admin', 's@example.com')",
             [staff],
         )
-        while not value(replica.owner, "select exists (select from auth.users where email = 's@example.com')"):
-            time.sleep(0.05)
+        catch_up(ground, replica)
         with replica.database.connect("authenticator", autocommit=True) as dashboard:
             dashboard.execute("set role app_admin")
             dashboard.execute("select set_config('request.jwt.claims', %s, false)", [f'{{"sub": "{staff}"}}'])
@@ -330,8 +332,9 @@ def test_readers_run_on_a_standby_and_say_how_far_it_is_behind() -> None:
                 assert dashboard.execute(f"select public.{reader}(7)").fetchone()
 
         ground.set(health_replication_lag_seconds=1)
-        ground.becomes("replication_lag", "ok")
-        replica.becomes("replication_lag", "ok")
+        catch_up(ground, replica)  # the standby reads the setting from its own copy
+        for side in (ground, replica):
+            side.becomes("replication_lag", "ok")
         replica.admin.execute("select pg_wal_replay_pause()")
         while value(replica.admin, "select pg_get_wal_replay_pause_state()") != "paused":
             time.sleep(0.05)
@@ -342,8 +345,13 @@ def test_readers_run_on_a_standby_and_say_how_far_it_is_behind() -> None:
         replica.admin.execute("select pg_wal_replay_resume()")
         for side in (ground, replica):
             side.becomes("replication_lag", "ok")
-        ground.close()
-        replica.close()
+
+
+def catch_up(ground: Ground, replica: Ground) -> None:
+    """Wait until the standby has everything that is written by now."""
+    written = value(ground.admin, "select pg_current_wal_insert_lsn()::text")
+    while not value(replica.admin, f"select pg_last_wal_replay_lsn() >= '{written}'"):
+        time.sleep(0.05)
 
 
 def test_it_answers_while_tables_are_locked(db: Session, scratch: Database) -> None:

@@ -40,9 +40,14 @@ RUN = """
 from forge_db.cli import main
 main(prog_name='forge-db')
 """
+# Ports of this worker's own: one that a test leaves must still be free when it comes back.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = f"""
+from forge_db import server
+server.PORTS = server.PORTS[{WORKER % 5 * 20} : {WORKER % 5 * 20 + 20}]
+"""
 # Not to wait for the disk takes half the time; only a machine that loses power would know.
 QUICKLY = """
-from forge_db import server
 server.SETTINGS['fsync'] = 'off'
 """
 # Root runs it as somebody else, who may not be able to read where Python is: so everything is loaded first.
@@ -68,7 +73,7 @@ class Project:
 
     def command(self, *arguments: str) -> list[str]:
         become = BECOME.format(user=self.user) if self.user else ""
-        return [sys.executable, "-c", become + (QUICKLY if self.quickly else "") + RUN, *arguments]
+        return [sys.executable, "-c", become + PORTS + (QUICKLY if self.quickly else "") + RUN, *arguments]
 
     def surroundings(self, **environment: str) -> dict[str, str]:
         kept = {name: text for name, text in os.environ.items() if not name.startswith(("FORGE_", "PG"))}
