@@ -3,6 +3,7 @@
 test_supabase_cli.py compares the record with the CLI's own.
 """
 
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -110,7 +111,8 @@ def test_two_runs_at_once_apply_each_file_once(empty_database: Database, folder:
 
     with ThreadPoolExecutor() as pool:
         assert sorted(pool.map(run, range(2))) == [0, 2]
-    assert said.count("waiting for another forge-db apply to finish") == 1
+    (waiting,) = (line for line in said if line.startswith("waiting"))
+    assert re.fullmatch(r"waiting for another forge-db apply to finish \(process \d+ of postgres\)", waiting)
 
 
 def test_what_no_transaction_can_hold_runs_outside(empty_database: Database, folder: Folder) -> None:
@@ -358,6 +360,44 @@ def test_a_legacy_installation_is_refused_and_left_alone(empty_database: Databas
     assert "this database holds a legacy PromptCraft Forge installation" in error
     assert hint.startswith("Hint: Nothing was changed.")
     assert rows(empty_database, SCHEMAS) == before
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        ("table public.user_profiles (id uuid)", "table public.user_profiles of authenticated"),
+        ("function public.is_admin() returns boolean return false", "function public.is_admin() of authenticated"),
+        ("type public.mood as enum ('good')", "type public.mood of authenticated"),
+    ],
+)
+def test_what_a_role_of_the_api_has_made_beforehand_is_not_built_upon(
+    empty_database: Database, project: Path, made: str, named: str
+) -> None:
+    """An old database lets everybody create in public; whoever owns a table or a function there keeps it."""
+    with empty_database.connect(SUPERUSER) as admin:
+        admin.execute("grant create on schema public to authenticated")
+        admin.execute("set role authenticated")
+        admin.execute(f"create {made}".encode())
+    before = rows(empty_database, SCHEMAS)
+    result = apply(empty_database.url(), project)
+    assert result.exit_code == 1
+    error, hint = result.stderr.splitlines()
+    assert named in error
+    assert hint.startswith("Hint: Nothing was changed.")
+    assert rows(empty_database, SCHEMAS) == before
+
+
+def test_no_function_in_public_is_taken_for_one_of_postgresql(empty_database: Database, project: Path) -> None:
+    """Where the types of its arguments fit better it would be: format() takes "any", this one takes what is there."""
+    with empty_database.connect() as owner:
+        owner.execute("create table public.called (statement text)")
+        for types in ("text, text", "text, name", "text, text, text", "text, name, text", "text, text, text, text"):
+            owner.execute(
+                f"create function public.format({types}) returns text language plpgsql as $$ begin "
+                "insert into public.called values (current_query()); return $1; end $$".encode()
+            )
+    assert apply(empty_database.url(), project).exit_code == 0
+    assert rows(empty_database, "select left(statement, 200) from public.called") == []
 
 
 def test_the_migrations_of_this_project_apply_to_a_platform_database(empty_database: Database, project: Path) -> None:

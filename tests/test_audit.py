@@ -340,9 +340,15 @@ AUDITED = """
             encode(tgargs, 'escape'), '\\000')) as item (escaped),
             lateral (select item.escaped::bytea) as read (word) where word <> '') as columns
     from pg_trigger inner join pg_class on pg_class.oid = tgrelid
-    where tgfoid in ('private.tg_audit_row'::regproc, 'private.tg_audit_statement'::regproc)
-        and relnamespace = 'public'::regnamespace
-        and tgname not like '%\\_moderation' and tgname not like '%\\_truncate'
+    where tgfoid = 'private.tg_audit_row'::regproc
+        and relnamespace = 'public'::regnamespace and tgname not like '%\\_moderation'
+    union all
+    select
+        relname, array(select it[1] from regexp_matches(prosrc, 'case when before.(\\w+) is distinct', 'g') as it)
+    from pg_trigger
+    inner join pg_class on pg_class.oid = tgrelid
+    inner join pg_proc on pg_proc.oid = tgfoid
+    where proname = format('tg_audit_%s', relname)
 """
 
 
@@ -352,6 +358,7 @@ def test_every_column_is_either_recorded_or_left_out_on_purpose(db: Session) -> 
     assert {line["table"] for line in found} == {
         *CHANGES, "prompt_templates", "api_configurations", "feedback_tag_assignments",
     }  # fmt: skip
+    assert len({(line["table"], *sorted(line["columns"])) for line in found}) == 9, "the same for every kind of change"
     for line in found:
         columns = set(
             db.column(

@@ -40,6 +40,8 @@ def test_every_workload_runs(scratch: Database) -> None:
             with scratch.connect(autocommit=True) as owner:
                 owner.execute(statement)
         run(scratch, workload["ours"], as_owner=False)
+        if "floor" in workload:
+            run(scratch, workload["floor"], as_owner=False)
         run(scratch, workload["baseline"], as_owner=workload.get("as_owner", False))
 
 

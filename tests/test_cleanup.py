@@ -116,7 +116,7 @@ def test_what_is_parked_goes_only_when_all_of_it_is_copied(
         return psql.run(empty_database, "-v", "ON_ERROR_STOP=1", "-f", str(SCRIPT))
 
     with empty_database.connect() as owner, owner.transaction():
-        upgrade._switch(owner, silent, folder)
+        upgrade.switch(owner, silent, folder)
     said = clean()
     assert "nothing has been copied" in said
     assert "ERROR:  1 checks failed" in said
@@ -136,7 +136,7 @@ def test_what_is_parked_goes_only_when_all_of_it_is_copied(
     upgrade.upgrade(empty_database.url(), silent, folder)
     with empty_database.connect() as owner:
         owner.execute("create view public.somebody_elses as select * from legacy.profiles")
-    assert "view somebody_elses depends on table legacy.profiles" in clean()
+    assert "view public.somebody_elses depends on table legacy.profiles" in clean()
     with empty_database.connect() as owner:
         owner.execute("drop view public.somebody_elses")
     rows = {table: legacy.rows(empty_database, f"select * from {table} order by 1") for table in NEW}

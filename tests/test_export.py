@@ -79,14 +79,16 @@ def test_a_new_table_with_an_owner_is_in_it_by_itself(db: Session, alice: Person
 
 def test_nothing_is_hidden_but_secrets_and_search_words(db: Session) -> None:
     hidden = {row["title"]: row["hidden_columns"] for row in db.as_owner().rows(PERSONAL) if row["hidden_columns"]}
-    assert hidden == {
+    assert {title: sorted(columns) for title, columns in hidden.items()} == {
         "api_configurations": ["api_key_encrypted"],
         "archive.unmigrated": ["api_key_encrypted"],
+        # Which of the staff it was is about somebody else.
+        "audit_log_about_user": ["actor_id", "ip_address", "request_id", "user_agent"],
         "private.prompt_search": ["words"],
     }
 
 
-OTHERS = {"audit_log": "actor_id"}
+OTHERS = {"audit_log": "actor_id", "audit_log_about_user": "subject_id"}
 
 
 @pytest.fixture
@@ -94,6 +96,10 @@ def lives(db: Session, alice: Person, bob: Person) -> dict[str, int]:
     """Alice and Bob have a row in every table that has an owner. How many there are of each one's."""
     keys.configure(db)
     owned = db.as_owner().column(PERSONAL)
+    relations = {
+        row["title"]: row["name"]
+        for row in db.as_owner().rows("select title, relation::text as name from private.personal_tables()")
+    }
     for person in (alice, bob):
         sign_in(db, person)
         db.as_user(person).run("select public.save_api_key('openai', %s)", [KEYS["openai"]])
@@ -107,7 +113,7 @@ def lives(db: Session, alice: Person, bob: Person) -> dict[str, int]:
         leave_in_archive(db, person)
     roll_up(db)
     rows = "select count(*) from {} where {} = %s"
-    return {table: db.truth(rows.format(table, OTHERS.get(table, "user_id")), [alice.id]) for table in owned}
+    return {table: db.truth(rows.format(relations[table], OTHERS.get(table, "user_id")), [alice.id]) for table in owned}
 
 
 def test_every_row_of_the_caller_is_in_it_and_no_other(
@@ -123,6 +129,15 @@ def test_every_row_of_the_caller_is_in_it_and_no_other(
     assert str(bob.id) not in text
     assert bob.email is not None
     assert bob.email not in text
+
+
+def test_what_staff_did_to_ones_rows_is_in_it_but_not_who_of_them(db: Session, alice: Person, carol: Person) -> None:
+    db.as_staff(carol).run("update public.user_profiles set is_active = false where user_id = %s", [alice.id])
+    db.as_owner().run("update public.user_profiles set is_active = true where user_id = %s", [alice.id])
+    export = db.as_user(alice).value(EXPORT)
+    lines = [(line["actor_role"], line["changes"]["is_active"]) for line in export["audit_log_about_user"]]
+    assert ("app_admin", {"old": True, "new": False}) in lines
+    assert str(carol.id) not in json.dumps(export)
 
 
 def test_the_rows_are_whole(db: Session, alice: Person) -> None:
@@ -145,8 +160,9 @@ def test_no_secret_is_in_it(db: Session, alice: Person) -> None:
     assert "api_configurations" in text
     for secret in (stored, KEYS["openai"], keys.ENCRYPTION_KEY):
         assert secret not in text
-    changes = [row.pop("changes") or {} for row in export["audit_log"]]
-    assert {"old": None, "new": "[hidden]"} in [change.get("api_key_encrypted") for change in changes]
+    for title in ("audit_log", "audit_log_about_user"):
+        changes = [row.pop("changes") or {} for row in export[title]]
+        assert {"old": None, "new": "[hidden]"} in [change.get("api_key_encrypted") for change in changes]
     assert "api_key_encrypted" not in json.dumps(export)
 
 

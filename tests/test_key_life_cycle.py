@@ -586,25 +586,39 @@ def test_the_setting_of_a_session_is_enough(db: Session, alice: Person) -> None:
 
 
 def test_the_sources_are_asked_in_their_order(db: Session, connection: psycopg.Connection, alice: Person) -> None:
-    """Vault, then the setting, then the private table: each is only asked when those before it have nothing."""
+    """Vault, then the private table, then the setting: each is only asked when those before it have nothing."""
     secrets = {source: f"{source}: {keys.new_encryption_key()}" for source in ("vault", "setting", "table")}
     expected = "select left(encode(sha256(convert_to('key id of ' || %s, 'utf8')), 'hex'), 12)"
     key_id = "select key_id from private.encryption_keys() where is_current"
 
-    keys.configure(db, secrets["table"])
-    assert db.truth(key_id) == db.truth(expected, [secrets["table"]])
-
     db.as_owner().value(SETTING, [secrets["setting"]])
     assert db.truth(key_id) == db.truth(expected, [secrets["setting"]])
+
+    keys.configure(db, secrets["table"])
+    assert db.truth(key_id) == db.truth(expected, [secrets["table"]])
 
     connection.execute("set local role none; set local session authorization default")
     connection.execute(VAULT.read_bytes())
     db.as_owner()
-    assert db.truth(key_id) == db.truth(expected, [secrets["setting"]])
+    assert db.truth(key_id) == db.truth(expected, [secrets["table"]])
     db.value("select vault.create_secret(%s, 'app_encryption_key', 'Seals API keys.')", [secrets["vault"]])
     assert db.truth(key_id) == db.truth(expected, [secrets["vault"]])
 
     db.as_user(alice).value(SAVE, ["openai", OPENAI])
+    assert opened(db, alice) == OPENAI
+
+
+@pytest.mark.usefixtures("sealed")
+def test_no_session_brings_a_key_of_its_own(db: Session, alice: Person) -> None:
+    """Neither to seal with, nor to open what it has brought with it."""
+    theirs = keys.new_encryption_key()
+    known = "select array_agg(key_id order by key_id) from private.encryption_keys()"
+    before = db.truth(known)
+    db.as_user(alice).value(SETTING, [theirs])
+    db.value("select set_config('app.encryption_key_previous', %s, true)", [theirs])
+    db.value(SAVE, ["openai", OPENAI])
+    assert db.truth(known) == before
+    db.as_server().value(SETTING, [""])
     assert opened(db, alice) == OPENAI
 
 

@@ -502,7 +502,10 @@ def test_reset_names_its_target_and_asks(running: Project) -> None:
     assert result.returncode == 1
     assert str(running.data) in result.stdout
     assert running.notes() == [1]
-    port = running.server.port
+    # A port of its own choice, so that no other test takes it meanwhile.
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    running.does("up", FORGE_PORT=str(port))
     running.does("reset", "--yes")
     assert running.notes() == []
     assert running.server.port == port

@@ -126,6 +126,32 @@ def test_a_failed_sign_in_is_recorded_also_to_another_database(
 
 
 @each_once
+def test_a_flood_is_cut_off_and_drowns_nobody(
+    run: Run, written: Callable[..., Path], owner: psycopg.Connection
+) -> None:
+    owner.execute("update public.system_config set value = '10' where key = 'security_events_per_minute'")
+    owner.commit()
+    denied = "permission denied for table feedback"
+    flood = [line(number, denied, remote_host="192.0.2.66") for number in range(1, 31)]
+    others = [line(number, denied, remote_host=f"192.0.2.{number}") for number in (41, 42)]
+    path = written(as_json, *flood, *others)
+    assert run(path).output == "11 events recorded\n"
+    found = [event[3] for event in events(owner) if event[0] == "statement_refused"]
+    assert (len(found), set(found)) == (10, {"192.0.2.66", "192.0.2.41", "192.0.2.42"})
+    ((_, severity, details, _, at, _),) = [event for event in events(owner) if event[0] == "events_dropped"]
+    assert (severity, details) == ("warning", {"event_type": "statement_refused", "per_minute": 10, "dropped": 22})
+    assert at == AN_HOUR_AGO.replace(second=0, microsecond=0)
+
+    # What comes later of that minute finds no room either; another kind, and another minute, do.
+    late = (AN_HOUR_AGO + timedelta(minutes=1)).strftime("%Y-%m-%d %H:%M:%S.000 UTC")
+    more = [line(51, denied), line(52, denied, timestamp=late), line(53, state_code="28P01", error_severity="FATAL")]
+    run(written(as_json, *flood, *others, *more))
+    assert [event[5][-2:] for event in events(owner) if event[5][-2:] in ("51", "52", "53")] == ["51", "52", "53"]
+    dropped = [event[2]["dropped"] for event in events(owner) if event[0] == "events_dropped"]
+    assert dropped == [22, 1]
+
+
+@each_once
 @formats
 def test_what_is_neither_is_passed_over(
     run: Run, written: Callable[..., Path], owner: psycopg.Connection, write: Callable[[Lines], str]

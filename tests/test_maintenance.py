@@ -1,5 +1,8 @@
 """daily_maintenance(): steps in order, each by itself, within a time budget, one run at a time."""
 
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -153,7 +156,7 @@ GIVES_WAY = """
 
 def in_slices(db: Session) -> dict[str, Any]:
     db.as_owner()
-    run = db.value("select private.begin_maintenance(60, false)")
+    run = db.value("select private.begin_maintenance(60)")
     while db.value("select private.continue_maintenance(%s, '0.2 seconds')", [run]):
         pass
     report: dict[str, Any] = db.value("select private.finish_maintenance(%s)", [run])
@@ -202,6 +205,64 @@ def test_the_second_run_says_that_one_is_running(scratch: Database) -> None:
         first.commit()
         row = second.execute("select public.daily_maintenance() ->> 'status'").fetchone()
         assert row == ("ok",)
+
+
+@pytest.fixture
+def slices(scratch: Database) -> Iterator[tuple[psycopg.Connection, psycopg.Connection]]:
+    """Two sessions, and in the first a run with a commit after each step, at its first."""
+    with scratch.connect() as first, scratch.connect(autocommit=True) as second:
+        first.execute("select set_config('forge.run', private.begin_maintenance(60)::text, false)")
+        first.commit()
+        yield first, second
+
+
+NEXT = "select private.continue_maintenance(current_setting('forge.run')::uuid, '1 second')"
+
+
+def test_between_two_transactions_a_run_is_still_running(scratch: Database) -> None:
+    """As the scheduled job does it, one statement with many commits; held up where it has no lock."""
+    with scratch.connect(autocommit=True) as first, scratch.connect(autocommit=True) as second:
+        (command,) = second.execute("select private.maintenance_command()").fetchone() or ("",)
+        held_up = command.replace("commit;", "commit; perform pg_sleep(1); commit;", 1)
+        with ThreadPoolExecutor() as pool:
+            running = pool.submit(first.execute, held_up.encode())
+            time.sleep(0.5)
+            with pytest.raises(psycopg.Error, match="maintenance is running already") as refusal:
+                second.execute(RUN)
+            assert str(first.info.backend_pid) in str(refusal.value.diag.message_detail)
+            running.result()
+        assert second.execute("select status from private.maintenance_runs").fetchall() == [("ok",)]
+
+
+def test_whoever_went_away_between_two_transactions_stops_nobody(
+    slices: tuple[psycopg.Connection, psycopg.Connection],
+) -> None:
+    """And should it come back, it finds that another has begun."""
+    first, second = slices
+    row = second.execute("select public.daily_maintenance() ->> 'status'").fetchone()
+    assert row == ("ok",)
+    with pytest.raises(psycopg.Error, match="another session has taken the maintenance over") as refusal:
+        first.execute(NEXT)
+    assert refusal.value.diag.sqlstate == "PT409"
+    statuses = second.execute("select status from private.maintenance_runs order by started_at").fetchall()
+    assert statuses == [("interrupted",), ("ok",)]
+
+
+def test_no_lock_that_anybody_may_take_stops_it(scratch: Database) -> None:
+    with scratch.connect("authenticator") as anybody, scratch.connect(autocommit=True) as owner:
+        anybody.execute("set role anon")
+        anybody.execute(
+            "select pg_advisory_lock(hashtextextended('private.maintenance_runs', 0)), "
+            "pg_advisory_lock(%s, hashtext('usage'))",
+            [owner.execute("select 'private.rollups'::regclass::oid::integer").fetchone()[0]],  # type: ignore[index]
+        )
+        row = owner.execute("select public.daily_maintenance() ->> 'status'").fetchone()
+    assert row == ("ok",)
+
+
+def test_nothing_of_ours_takes_an_advisory_lock(db: Session) -> None:
+    found = "select proname from pg_proc where pronamespace in ('public'::regnamespace, 'private'::regnamespace) "
+    assert db.as_owner().column(f"{found} and prosrc ~ 'advisory'") == []
 
 
 # Who may --------------------------------------------------------------------------------------------------------------

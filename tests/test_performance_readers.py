@@ -262,6 +262,39 @@ def test_slow_statements_are_listed_from_the_threshold_on(scratch: Database) -> 
     assert mean >= 50
 
 
+@pytest.mark.one_platform
+@pytest.mark.parametrize(
+    ("statement", "shown"),
+    [
+        ("alter role postgres password 'hunter2'", "alter role postgres password [hidden]"),
+        ("/* 'a' */ ALTER ROLE postgres\nPASSWORD $x$hunter2$x$ valid until '2030'", "/* [hidden]"),
+        ("create user mapping for a server b options (password E'hunter2')",
+         "create user mapping for a server b options (password E[hidden]"),
+        ("do $$ begin perform 'hunter2'; end $$", "do [hidden]"),
+        ("refresh materialized view concurrently private.weekly_retention",) * 2,
+        ("\n select * from x where y = $1 and z in ($2, $3)",) * 2,
+        ("WITH a AS (select $1) insert into b select * from a",) * 2,
+        ("select public.save_api_key($1, 'sk-proj-hunter2hunter2')", "select public.save_api_key($1, '[key]')"),
+    ],
+)  # fmt: skip
+def test_no_secret_in_a_statement_is_listed(db: Session, statement: str, shown: str) -> None:
+    assert db.as_owner().value("select private.redact_statement(%s)", [statement]) == shown
+
+
+def test_what_no_constant_was_taken_out_of_is_not_listed_whole(scratch: Database) -> None:
+    with scratch.connect(SUPERUSER, autocommit=True) as admin:
+        try:
+            admin.execute("select from extensions.pg_stat_statements limit 1")
+        except psycopg.Error:
+            pytest.skip("pg_stat_statements is not loaded on this server")
+    with scratch.connect(autocommit=True) as owner:
+        owner.execute("update public.system_config set value = '40' where key = 'slow_query_ms'")
+        owner.execute("do $$ begin perform pg_sleep(0.05), 'hunter2'; end $$")
+        found = owner.execute("select query from public.get_slow_queries(1000)").fetchall()
+    assert ("do [hidden]",) in found
+    assert "hunter2" not in str(found)
+
+
 def test_without_pg_stat_statements_it_says_how_to_have_it(db: Session, connection: psycopg.Connection) -> None:
     db.as_owner()
     with db.aside():

@@ -6,8 +6,10 @@ r"""Templates: placeholders, defaults, escapes; what is declared is checked; wha
 import json
 import re
 import threading
+import time
 from contextlib import suppress
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -474,6 +476,61 @@ def test_uses_at_the_same_time_are_all_counted(scratch: Database) -> None:
     assert texts == ["x"] * 80
     with scratch.connect() as owner:
         assert owner.execute("select sum(usage_count) from public.prompt_templates").fetchone() == (80,)
+
+
+def test_nobody_waits_for_whoever_holds_the_row(scratch: Database) -> None:
+    with scratch.connect() as owner:
+        person = join(owner, "reader@example.com")
+        template_id = owner.execute(
+            "update public.prompt_templates set template_content = 'x', variables = null "
+            "where id = (select id from public.prompt_templates where user_id is null limit 1) returning id"
+        ).fetchone()
+    counted = "select usage_count from public.prompt_templates where id = %s"
+    with scratch.connect() as holder, holder.transaction():
+        holder.execute("select from public.prompt_templates where id = %s for update", template_id)
+        with Client.of(scratch, person) as client:
+            client.value("select set_config('statement_timeout', '5s', false)")
+            for _ in range(2):
+                assert client.value("select public.render_prompt_template(%s)", template_id) == "x"
+            assert client.value(counted, template_id) == 0
+    with Client.of(scratch, person) as client:
+        assert client.value("select public.render_prompt_template(%s)", template_id) == "x"
+        assert client.value(counted, template_id) == 3, "the next use counts those as well"
+    with scratch.connect() as owner:
+        assert owner.execute("select count(*) from private.uncounted_uses").fetchone() == (0,)
+
+
+def test_maintenance_counts_what_was_left(db: Session, bob: Person) -> None:
+    template_id = template(db, bob, "x", is_public=True, updated_at="2020-01-01")
+    db.as_owner().run(
+        "insert into private.uncounted_uses (template_id) values (%s), (%s), (gen_random_uuid())",
+        [template_id, template_id],
+    )
+    step = "select rows, is_complete from private.step_count_uses(%s)"
+    assert db.rows(step, ["-infinity"]) == [{"rows": 0, "is_complete": False}]
+    assert db.rows(step, ["infinity"]) == [{"rows": 3, "is_complete": True}]
+    counted = "select usage_count, updated_at = '2020-01-01' as unchanged from public.prompt_templates where id = %s"
+    assert db.rows(counted, [template_id]) == [{"usage_count": 2, "unchanged": True}]
+    assert db.rows(step, ["infinity"]) == [{"rows": 0, "is_complete": True}]
+
+
+def test_templates_that_somebody_holds_do_not_keep_the_maintenance(scratch: Database) -> None:
+    with scratch.connect() as holder, scratch.connect(autocommit=True) as owner:
+        user_id = uuid4()
+        owner.execute("insert into auth.users (id, email) values (%s, 'held@example.com')", [user_id])
+        owner.execute(
+            "with held as (insert into public.prompt_templates (user_id, name, framework_id, template_content) "
+            "select %s, 'held ' || n, 'roses', 'x' from generate_series(1, 20) as n returning id) "
+            "insert into private.uncounted_uses (template_id) select id from held",
+            [user_id],
+        )
+        holder.execute("select from public.prompt_templates for update")
+        begin = time.monotonic()
+        step = "select rows, is_complete from private.step_count_uses(clock_timestamp() + interval '1 second')"
+        assert owner.execute(step).fetchone() == (0, True)
+        assert time.monotonic() - begin < 1
+        holder.rollback()
+        assert owner.execute(step).fetchone() == (20, True)
 
 
 # Frameworks -----------------------------------------------------------------------------------------------------------

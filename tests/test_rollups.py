@@ -282,7 +282,7 @@ CHANGED = {
 
 @pytest.mark.parametrize("table", SOURCES)
 def test_each_change_of_an_old_row_is_in_the_next_run(db: Session, alice: Person, table: str) -> None:
-    time, days = SOURCES[table], [TODAY - timedelta(days=number) for number in (4, 6, 8)]
+    time, days = SOURCES[table], [TODAY - timedelta(days=number) for number in (4, 6, 8, 45, 7)]
 
     def check() -> None:
         assert any(steps(db).values()), "the test is about nothing"
@@ -296,7 +296,8 @@ def test_each_change_of_an_old_row_is_in_the_next_run(db: Session, alice: Person
     if CHANGED[table]:
         db.as_owner().run(f"update public.{table} set {CHANGED[table]} where id = %s", [row_id])
         check()
-    for day in (days[1], TODAY, days[2]):
+    # The fourth is of another month, and so in another partition.
+    for day in (days[1], TODAY, *days[2:]):
         db.as_owner().run(f"update public.{table} set {time} = %s where id = %s", [at(day), row_id])
         check()
     db.as_owner().run(f"delete from public.{table} where id = %s", [row_id])

@@ -268,15 +268,55 @@ def test_without_dblink_it_is_the_same(scratch: Database, owner: psycopg.Connect
     assert recorded(owner, "api_key_refused") == []
 
 
-def test_who_is_refused_again_and_again_opens_no_more_connections(
+def test_who_is_refused_again_and_again_uses_up_nobody_elses_share(
     maintained: Database, owner: psycopg.Connection, person: Any
 ) -> None:
+    other = owner.execute(
+        "insert into auth.users (id, role, email) values (gen_random_uuid(), 'authenticated', 'b@example.com') "
+        "returning id"
+    ).fetchone()
+    assert other is not None
     owner.execute(
-        "insert into public.security_events (event_type) select 'api_key_refused' from generate_series(1, 30)"
+        "insert into public.security_events (event_type, user_id) "
+        "select 'api_key_refused', %s from generate_series(1, 40)",
+        [other[0]],
     )
     owner.commit()
-    reveal(maintained, person)
-    assert len(recorded(owner, "api_key_refused")) == 30
+    for _ in range(12):
+        reveal(maintained, person)
+    reveal(maintained, other[0])
+    assert sum(event[0] == person for event in recorded(owner, "api_key_refused")) == 10
+    assert sum(event[0] == other[0] for event in recorded(owner, "api_key_refused")) == 40
+
+
+def test_no_session_suppresses_the_record_of_its_own_refusal(
+    maintained: Database, owner: psycopg.Connection, person: Any
+) -> None:
+    """By a connection of its own, by locks that it takes beforehand, or by reading only."""
+    with maintained.connect("authenticator") as locker, maintained.connect("authenticator") as client:
+        locker.execute("set role authenticated")
+        locker.execute("select pg_advisory_lock(hashtextextended('private.record_refusal', 0))")
+        client.execute("set app.maintenance_dsn = 'host=127.0.0.1 port=1 password=x'")
+        client.commit()
+        for mode in ("read write", "read only"):
+            client.execute(f"set transaction {mode}".encode())
+            speak(client, "authenticated", person)
+            with pytest.raises(errors.InsufficientPrivilege, match="keys are not revealed to clients"):
+                client.execute("select public.reveal_api_key('openai')")
+            client.rollback()
+    assert len(recorded(owner, "api_key_refused")) == 2
+
+
+def test_no_session_lends_the_server_a_connection(scratch: Database, owner: psycopg.Connection, person: Any) -> None:
+    """Where the owner has stored none, none is opened: what a session names is not looked at."""
+    with scratch.connect(SUPERUSER, autocommit=True) as admin:
+        admin.execute("create extension dblink with schema extensions")
+    with scratch.connect("authenticator") as client:
+        speak(client, "authenticated", person)
+        client.execute("select set_config('app.maintenance_dsn', %s, true)", [scratch.url()])
+        with pytest.raises(errors.InsufficientPrivilege):
+            client.execute("select public.reveal_api_key('openai')")
+    assert recorded(owner, "api_key_refused") == []
 
 
 def test_the_connection_is_closed_afterwards(maintained: Database, owner: psycopg.Connection, person: Any) -> None:

@@ -277,6 +277,23 @@ def test_a_second_run_changes_nothing_and_undo_brings_all_back(old: Ready, folde
 
 
 @pytest.mark.one_platform
+@pytest.mark.one_platform
+def test_no_function_in_public_takes_part(old: Ready, folder: Path) -> None:
+    """An installation of that age may let everybody create in public, and its owner runs these files."""
+    database = old("A")
+    with database.connect() as owner:
+        owner.execute("create table public.called (statement text)")
+        for types in ("text, text", "text, name", "text, text, text", "text, name, text", "text, text, text, text"):
+            owner.execute(
+                f"create function public.format({types}) returns text language plpgsql as $$ begin "
+                "insert into public.called values (current_query()); return $1; end $$".encode()
+            )
+    assert run(database, folder).exit_code == 0
+    psql.run(database, "-v", "ON_ERROR_STOP=1", "-f", str(UPGRADE.parent / "cleanup_old_migrations.sql"))
+    with database.connect() as owner:
+        assert owner.execute("select left(statement, 200) from public.called").fetchall() == []
+
+
 def test_undo_loses_nothing_newer_unless_told_to(old: Ready, folder: Path) -> None:
     database = old("B")
     before = psql.dump(database)
@@ -335,7 +352,7 @@ def test_batches_that_were_lost_are_copied_again(old: Ready, folder: Path, upgra
     path = UPGRADE / "04_copy.sql"
     functions = path.read_text(encoding="utf-8").rpartition("do $$")[0]
     with database.connect() as owner, owner.transaction():
-        upgrade._switch(owner, silent, folder)
+        upgrade.switch(owner, silent, folder)
         sealing.have_encryption_key(owner)
     with database.connect() as owner:
         owner.execute(functions.encode())
@@ -421,7 +438,7 @@ def test_nobody_waits_behind_an_upgrade_that_waits(old: Ready, folder: Path, mon
 def test_the_copy_waits_for_an_encryption_key_and_what_users_make_meanwhile_stays(old: Ready, folder: Path) -> None:
     database = old("B")
     with database.connect() as owner, owner.transaction():
-        upgrade._switch(owner, silent, folder)
+        upgrade.switch(owner, silent, folder)
     said = psql.run(database, "-v", "ON_ERROR_STOP=1", "-f", str(UPGRADE / "04_copy.sql"))
     assert "no encryption key is configured" in said
     assert legacy.rows(database, "select sum(copied) from legacy.progress") == [(None,)]

@@ -21,7 +21,7 @@ from typing import Any
 import click
 import psycopg
 
-from forge_db import binaries, migrations, paths, platform, sealing
+from forge_db import binaries, migrations, paths, platform, sealing, upgrade
 from forge_db.errors import ForgeError
 from forge_db.server import SUPERUSER, Server
 
@@ -134,20 +134,23 @@ class Bench:
 
 def compare(bench: Bench, name: str, workload: Mapping[str, Any]) -> Result:
     """One workload against its baseline."""
-    speeds: dict[str, list[float]] = {"ours": [], "baseline": []}
+    speeds: dict[str, list[float]] = {side: [] for side in ("ours", "baseline", "floor") if side in workload}
     for number in range(bench.size.rounds):
         for side in sorted(speeds, reverse=number % 2 == 0):
             bench.run(*workload.get("setup", []))
             as_owner = side == "baseline" and workload.get("as_owner", False)
             speeds[side].append(bench.pgbench(workload[side], clients=workload.get("clients", 1), as_owner=as_owner))
     ours, baseline = (statistics.median(speeds[side]) for side in ("ours", "baseline"))
+    # What comes through the same layers and does nothing there says how far any design could get.
+    best = f" (floor {statistics.median(speeds['floor']) / baseline:.2f})" if "floor" in speeds else ""
     if "speed" in workload:
         ratio, bar, holds = ours / baseline, f"≥ {workload['speed']}", ours / baseline >= workload["speed"]
     else:
         ratio, bar, holds = baseline / ours, f"≤ {workload['time']}", baseline / ours <= workload["time"]
     return Result(
-        name, workload["what"], _spread(speeds["ours"]), _spread(speeds["baseline"]), f"{ratio:.2f}", bar, holds, speeds
-    )
+        name, workload["what"], _spread(speeds["ours"]), _spread(speeds["baseline"]), f"{ratio:.2f}{best}", bar, holds,
+        speeds,
+    )  # fmt: skip
 
 
 def _spread(speeds: list[float]) -> str:
@@ -220,12 +223,19 @@ select * from public.check_rate_limit('openai');"""
 
 
 def rotation(bench: Bench) -> Iterator[Result]:
-    """Sealing every key anew, in batches, against one update that writes back what is there, by the same rules."""
+    """Sealing every key anew, in batches, against plain updates of the same rows; the floor only opens and seals."""
     bench.load(["keys.sql"])
-    rows, times = bench.size.users, dict[str, list[float]](ours=[], baseline=[])
+    rows, times = bench.size.users, dict[str, list[float]](ours=[], flag=[], column=[], floor=[])
     work: dict[str, Callable[[], None]] = {
         "ours": lambda: _rotate(bench),
-        "baseline": lambda: bench.run("update public.api_configurations set api_key_encrypted = api_key_encrypted"),
+        "flag": lambda: bench.run("update public.api_configurations set is_validated = is_validated"),
+        "column": lambda: bench.run("update public.api_configurations set api_key_encrypted = api_key_encrypted"),
+        "floor": lambda: bench.run(
+            "select count(private.seal_api_key(item.user_id, item.provider, private.unseal_api_key("
+            "item.api_key_encrypted, item.user_id, item.provider, known.secret), known.key_id, known.secret)) "
+            "from public.api_configurations as item cross join private.encryption_keys() as known "
+            "where known.is_current"
+        ),
     }
     for number in range(bench.size.rounds):
         for side in sorted(work, reverse=number % 2 == 0):
@@ -233,12 +243,16 @@ def rotation(bench: Bench) -> Iterator[Result]:
                 bench.run("select private.change_encryption_key()")
             bench.run("vacuum public.api_configurations")
             times[side].append(rows / _seconds(work[side]))
-    ours, baseline = (statistics.median(times[side]) for side in ("ours", "baseline"))
-    yield Result(
-        "rotation", f"rotate_api_keys, {rows:,} keys, against one plain update of the same column and rows",
-        _spread(times["ours"]), _spread(times["baseline"]), f"{ours / baseline:.2f}", "≥ 0.3",
-        ours / baseline >= 0.3, times,
-    )  # fmt: skip
+    ours, floor = (statistics.median(times[side]) for side in ("ours", "floor"))
+    for name, side, updated in (
+        ("rotation", "flag", "one plain update of the same rows"),
+        ("rotation_column", "column", "one update that writes back the same column of the same rows"),
+    ):
+        baseline = statistics.median(times[side])
+        yield Result(
+            name, f"rotate_api_keys, {rows:,} keys, against {updated}", _spread(times["ours"]), _spread(times[side]),
+            f"{ours / baseline:.2f} (floor {floor / baseline:.2f})", "≥ 0.3", ours / baseline >= 0.3, times,
+        )  # fmt: skip
 
 
 def _rotate(bench: Bench) -> None:
@@ -337,6 +351,42 @@ def rollups(bench: Bench) -> Iterator[Result]:
     bench.run("truncate public.api_usage_logs")
 
 
+def upgraded(bench: Bench) -> Iterator[Result]:
+    """A legacy history copied by the upgrade, against a bare insert … select into the same table with its indexes.
+
+    The words for the search count as one of them, though they lie beside the table: nine tenths of the time is theirs.
+    """
+    rows, times = bench.size.prompts, dict[str, list[float]](ours=[], baseline=[])
+    folder = paths.ROOT / "tests" / "legacy"
+    name = "bench_upgrade"
+    url = bench.server.url("postgres", name)
+    for number in range(min(bench.size.rounds, 3)):
+        with psycopg.connect(bench.server.url(SUPERUSER), autocommit=True) as admin:
+            admin.execute(f"drop database if exists {name} with (force)".encode())
+        platform.install(bench.server.url(SUPERUSER), name, passwords=bench.server.passwords)
+        with psycopg.connect(url, autocommit=True) as owner:
+            for file in (folder / "tables.sql", folder / "history_fixed.sql"):
+                owner.execute(file.read_bytes())
+            owner.execute("select set_config('bench.prompts', %s, false)", [str(rows)])
+            owner.execute((FOLDER / "upgrade.sql").read_bytes())
+        with migrations.connect(url) as owner:
+            upgrade.switch(owner, migrations.silent, paths.MIGRATIONS)
+            sealing.have_encryption_key(owner)
+            owner.execute((FOLDER / "upgrade_baseline.sql").read_bytes())
+            work: dict[str, Callable[[], Any]] = {
+                "ours": partial(upgrade.copy, owner, migrations.silent),
+                "baseline": partial(owner.execute, "call public.copy_plainly()"),
+            }
+            for side in sorted(work, reverse=number % 2 == 0):
+                times[side].append(rows / _seconds(work[side]))
+    ours, baseline = (statistics.median(times[side]) for side in ("ours", "baseline"))
+    what = f"the upgrade's copy of {rows:,} legacy prompts, against one plain insert into each of the same tables: time"
+    yield Result(
+        "upgrade", what, _spread(times["ours"]), _spread(times["baseline"]), f"{baseline / ours:.2f}", "≤ 3",
+        baseline <= 3 * ours, times,
+    )  # fmt: skip
+
+
 SPECIAL: dict[str, Callable[[Bench], Iterator[Result]]] = {
     "rate_limit_exact": rate_limit_exact,
     "rate_limit_denied_wal": rate_limit_denied_wal,
@@ -344,6 +394,7 @@ SPECIAL: dict[str, Callable[[Bench], Iterator[Result]]] = {
     "rotation": rotation,
     "retention": retention,
     "rollups": rollups,
+    "upgrade": upgraded,
 }
 
 

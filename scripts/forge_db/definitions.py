@@ -23,10 +23,14 @@ def render(connection: psycopg.Connection[Any]) -> str:
     )
     environment.filters["literal"] = lambda text: "'" + text.replace("'", "''") + "'"
     query = QUERY.read_text(encoding="utf-8")
+    return environment.get_template(f"{TARGET.name}.j2").render(rows=read(connection), definitions=query)
+
+
+def read(connection: psycopg.Connection[Any]) -> list[dict[str, Any]]:
+    """Everything that makes the schema what it is: kind, name, digest, definition."""
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute("set local search_path = pg_catalog, pg_temp")
-        rows = cursor.execute(query.encode()).fetchall()
-    return environment.get_template(f"{TARGET.name}.j2").render(rows=rows, definitions=query)
+        return cursor.execute(QUERY.read_bytes()).fetchall()
 
 
 @click.command("definitions")

@@ -11,8 +11,6 @@ from forge_db import local, migrations, sealing
 from forge_db.errors import ForgeError
 
 NAMES = ("app_encryption_key", "app_encryption_key_previous", "maintenance_dsn")
-# Any number, if all agree: two rotations at once would each see the other's rows as done.
-ROTATING = 7_064_002
 
 
 @click.command()
@@ -53,8 +51,6 @@ def rotate_keys(new_key: bool, batch_size: int, database_url: str | None) -> Non
       forge-db secret app_encryption_key_previous --remove
     """
     with _connect(database_url) as connection:
-        if connection.execute("select pg_try_advisory_lock(%s)", [ROTATING]).fetchone() == (False,):
-            raise ForgeError("another forge-db rotate-keys is at work", "Wait for it, then run this again if need be.")
         if new_key:
             place = sealing.change_encryption_key(connection)
             click.echo(f"a new encryption key is in {place}", err=True)

@@ -22,21 +22,8 @@ PAGES = ("access_matrix.md", "access_matrix.html")
 
 
 def render(connection: psycopg.Connection[Any], terms: Contract) -> dict[str, str]:
-    """The pages, by file name, for what a database does. Nothing of the probing remains in it."""
-    with Stage.on(connection, terms) as stage:
-        for table in terms.tables.values():
-            stage.relation(table)  # or the error says which name is wrong, and on which line
-        for case in (it for it in prober.cases(terms) if it.subject in terms.tables):
-            if untried := [it for it in case.run(stage).failures if it.what == prober.UNTRIED]:
-                raise ForgeError(f"{case.name} could not be tried: {untried[0].observed}", "Run `make test-rls`.")
-        for role in grid.roles(stage):
-            list(routines.permissions(stage, role))
-        found = {
-            "sheets": grid.sheets(stage, stage.observed),
-            "calls": grid.calls(stage.observed),
-            "roles": grid.roles(stage),
-            "commands": COMMANDS,
-        }
+    """The pages, by file name, for what a database does."""
+    found = observe(connection, terms)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(DOCS),
         undefined=jinja2.StrictUndefined,
@@ -47,6 +34,24 @@ def render(connection: psycopg.Connection[Any], terms: Contract) -> dict[str, st
     )
     environment.filters |= {"words": words, "notes": notes}
     return {page: environment.get_template(f"{page}.j2").render(found) for page in PAGES}
+
+
+def observe(connection: psycopg.Connection[Any], terms: Contract) -> dict[str, Any]:
+    """What is on the pages: sheets, calls, roles, commands. Nothing of the probing remains in the database."""
+    with Stage.on(connection, terms) as stage:
+        for table in terms.tables.values():
+            stage.relation(table)  # or the error says which name is wrong, and on which line
+        for case in (it for it in prober.cases(terms) if it.subject in terms.tables):
+            if untried := [it for it in case.run(stage).failures if it.what == prober.UNTRIED]:
+                raise ForgeError(f"{case.name} could not be tried: {untried[0].observed}", "Run `make test-rls`.")
+        for role in grid.roles(stage):
+            list(routines.permissions(stage, role))
+        return {
+            "sheets": grid.sheets(stage, stage.observed),
+            "calls": grid.calls(stage.observed),
+            "roles": grid.roles(stage),
+            "commands": COMMANDS,
+        }
 
 
 def words(squares: Sequence[Square]) -> str:

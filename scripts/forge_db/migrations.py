@@ -34,6 +34,13 @@ HISTORY_IS_COMPLETE = """
 RECORD = "insert into supabase_migrations.schema_migrations (version, name, statements) values (%s, %s, %s)"
 # Any number does, as long as nobody else takes it for a lock of their own.
 LOCK = 7_311_920_418_552_201
+HOLDER = """
+    select activity.pid, activity.usename
+    from pg_catalog.pg_locks as held inner join pg_catalog.pg_stat_activity as activity on held.pid = activity.pid
+    where held.locktype = 'advisory' and held.granted and held.objsubid = 1
+        and activity.datname = pg_catalog.current_database()
+        and (held.classid::bigint << 32 | held.objid::bigint) = %s
+"""
 
 
 class Migration(NamedTuple):
@@ -133,9 +140,17 @@ def connect(url: str, say: Say = silent) -> psycopg.Connection:
 
 @contextmanager
 def alone(connection: psycopg.Connection, say: Say) -> Iterator[None]:
-    """Let one run at a time work on a database; a second one waits and then finds nothing to do."""
+    """Let one run at a time work on a database; a second one waits and then finds nothing to do.
+
+    An advisory lock, because there may be nothing else in the database yet. Any session could take it, so who has it is
+    said.
+    """
     if connection.execute("select pg_try_advisory_lock(%s)", [LOCK]).fetchone() == (False,):
-        say("waiting for another forge-db apply to finish")
+        holder = connection.execute(HOLDER, [LOCK]).fetchone()
+        say(
+            "waiting for another forge-db apply to finish"
+            + (f" (process {holder[0]} of {holder[1]})" if holder else "")
+        )
         connection.execute("select pg_advisory_lock(%s)", [LOCK])
     yield  # closing the connection releases it
 

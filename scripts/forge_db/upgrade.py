@@ -28,14 +28,19 @@ def upgrade(url: str, say: Say, directory: Path = MIGRATIONS) -> None:
     with migrations.connect(url, say) as connection, migrations.alone(connection, say):
         connection.execute("set statement_timeout = 0")
         if _value(connection, "select to_regclass('legacy.progress') is null"):
-            _patiently(say, lambda: _switch(connection, say, directory))
+            _patiently(say, lambda: switch(connection, say, directory))
             say("switched: clients work on the new tables")
     migrations.apply(url, directory, say)  # what came after 000 and 001, and is no part of the switch
     with migrations.connect(url, say) as connection, migrations.alone(connection, say):
         if sealing.have_encryption_key(connection):
             say("made an encryption key; `forge-db secret --help` says where it is")
-        with _telling(connection, say):
-            _run(connection, COPY)
+        copy(connection, say)
+
+
+def copy(connection: psycopg.Connection, say: Say) -> None:
+    """The parked rows into the new tables, batch by batch."""
+    with _telling(connection, say):
+        _run(connection, COPY)
 
 
 def undo(url: str, say: Say, *, discard: bool) -> None:
@@ -59,7 +64,8 @@ def report(url: str) -> list[list[dict[str, Any]]]:
             return [cursor.execute(statement).fetchall() for statement in _statements(REPORT)]
 
 
-def _switch(connection: psycopg.Connection, say: Say, directory: Path) -> None:
+def switch(connection: psycopg.Connection, say: Say, directory: Path) -> None:
+    """The old tables out of the way, the new ones and the bridge in their place, at once."""
     with connection.transaction():
         with _telling(connection, say):
             for name in BEFORE:

@@ -63,12 +63,9 @@ before update on bench.commonly_audited
 for each row execute function public.update_updated_at_column();
 
 -- As in 07.
-create trigger audit_audited_update
-after update on bench.audited
-referencing old table as old_rows new table as new_rows
-for each statement
-execute function private.tg_audit_statement(
-    'number', 'name', 'description', 'template', 'components', 'examples', 'is_enabled', 'sort_order'
+select private.audit_updates(
+    'bench.audited',
+    array['number', 'name', 'description', 'template', 'components', 'examples', 'is_enabled', 'sort_order']
 );
 
 -- What one finds when one looks for an audit trigger: for each row, the two sets of pairs compared by a full join.

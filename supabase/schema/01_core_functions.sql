@@ -10,9 +10,14 @@
 -- Guard ------------------------------------------------------------------------
 -- A bare \i runs on after an error. So the first block names the problem and turns the session read-only, the second
 -- one raises it: whatever psql tries next creates nothing.
+-- A function in public would be taken for a built-in one where its arguments fit better, and in an old database anybody
+-- may have made one there.
+set search_path = pg_catalog, pg_temp;
+
 do $$
 declare
     v_missing text;
+    v_foreign text;
     v_problem text;
     v_hint text;
 begin
@@ -30,6 +35,32 @@ begin
     ) as needed (name, is_there)
     where not needed.is_there;
 
+    -- What exists is kept, with its owner: who owns a table passes its policies, who owns a function may change it.
+    select string_agg(format('%s of %s', owned.object, role.rolname), ', ' order by owned.object)
+    into v_foreign
+    from (
+        select format('schema %I', namespace.nspname) as object, namespace.nspowner as owner
+        from pg_catalog.pg_namespace as namespace
+        where namespace.nspname in ('public', 'private', 'archive')
+        union all
+        select format('table %I.%I', namespace.nspname, class.relname), class.relowner
+        from pg_catalog.pg_class as class
+        inner join pg_catalog.pg_namespace as namespace on class.relnamespace = namespace.oid
+        where namespace.nspname in ('public', 'private', 'archive') and class.relkind in ('r', 'p', 'v', 'm', 'S', 'f')
+        union all
+        select format('function %s', proc.oid::regprocedure), proc.proowner
+        from pg_catalog.pg_proc as proc
+        inner join pg_catalog.pg_namespace as namespace on proc.pronamespace = namespace.oid
+        where namespace.nspname in ('public', 'private', 'archive')
+        union all
+        select format('type %I.%I', namespace.nspname, type.typname), type.typowner
+        from pg_catalog.pg_type as type
+        inner join pg_catalog.pg_namespace as namespace on type.typnamespace = namespace.oid
+        where namespace.nspname in ('public', 'private', 'archive') and type.typtype in ('d', 'e', 'r')
+    ) as owned
+    inner join pg_catalog.pg_roles as role on owned.owner = role.oid
+    where role.rolname in ('anon', 'authenticated', 'service_role', 'authenticator', 'app_admin');
+
     if current_setting('server_version_num')::integer < 150000 then
         v_problem := format('PostgreSQL 15 or newer is needed, this is %s', current_setting('server_version'));
         v_hint := 'Upgrade the server, or connect to another one.';
@@ -37,6 +68,9 @@ begin
         v_problem := format('this database lacks what Supabase provides: %s', v_missing);
         v_hint := 'On plain PostgreSQL run this first, as a superuser, from the project root, in a new session: '
             || 'psql -v ON_ERROR_STOP=1 -f sql/platform/roles.sql -f sql/platform/database.sql';
+    elsif v_foreign is not null then
+        v_problem := format('roles of the API own what is to be ours: %s', left(v_foreign, 1000));
+        v_hint := 'Nothing was changed. See what it is and who made it, then drop it, or give it to the owner of the schema.';
     elsif exists (
         select
         from (
@@ -771,6 +805,22 @@ create or replace trigger refuse_secrets_quietly
 before insert or update on private.secrets
 for each row execute function private.tg_secrets__refuse_quietly();
 
+-- private.locks ----------------------------------------------------------------
+-- What only one session may do at a time, a row for each. Locked rows and no advisory locks: those are numbers, which
+-- any session that speaks SQL may take, and then keep for as long as it likes.
+create table if not exists private.locks (
+    name varchar(30) primary key,
+    constraint locks_name_is_snake_case check (name ~ '^[a-z][a-z_]*$')
+);
+
+alter table private.locks enable row level security;
+
+comment on table private.locks is 'What one session may do at a time: it locks the row. The owner''s functions do so.';
+comment on column private.locks.name is 'What it is for.';
+
+insert into private.locks (name) values ('maintenance'), ('feedback_categories')
+on conflict do nothing;
+
 -- archive.unmigrated -----------------------------------------------------------
 -- What the upgrade from a legacy installation could not bring over as it was: supabase/upgrade/. Nothing else writes
 -- here. It outlives the old tables, so that no row is ever lost with them.
@@ -824,15 +874,13 @@ begin
     end if;
 
     return coalesce(
-        v_secret,
-        nullif(current_setting('app.' || regexp_replace(find_secret.name, '^app_', ''), true), ''),
-        (select stored.secret from private.secrets as stored where stored.name = find_secret.name)
+        v_secret, (select stored.secret from private.secrets as stored where stored.name = find_secret.name)
     );
 end
 $$;
 
 comment on function private.find_secret(text) is
-'A secret by name: from Vault, else from the session setting app.<name>, else from private.secrets; null if nowhere.';
+'A secret by name, as the owner stored it: from Vault, else from private.secrets; null if nowhere.';
 
 -- Encryption -------------------------------------------------------------------
 -- OpenPGP symmetric encryption with AES-256 and an integrity check, from pgcrypto. Owner and provider are sealed in
@@ -850,12 +898,17 @@ declare
     v_current text := private.find_secret('app_encryption_key');
     v_previous text := private.find_secret('app_encryption_key_previous');
 begin
+    -- Any session may set what it likes: that counts only where the owner has stored neither.
+    if v_current is null and v_previous is null then
+        v_current := nullif(current_setting('app.encryption_key', true), '');
+        v_previous := nullif(current_setting('app.encryption_key_previous', true), '');
+    end if;
     if v_current is null then
         raise exception 'no encryption key is configured'
             using errcode = 'object_not_in_prerequisite_state',
                 detail = 'API keys are sealed with the secret app_encryption_key.',
-                hint = 'Make one (openssl rand -base64 32) and put it in Vault (vault.create_secret), in the setting '
-                    'app.encryption_key of the session, or, on a server of your own, in private.secrets.';
+                hint = 'Make one (openssl rand -base64 32) and put it in Vault (vault.create_secret), or, on a server of '
+                    'your own, in private.secrets (forge-db secret) or in the setting app.encryption_key of the sessions.';
     end if;
     if length(v_current) < 32 then
         raise exception 'the encryption key is too short'
@@ -977,6 +1030,10 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+    -- Nearly every message holds none of these, and the search for what surrounds them costs six times as much.
+    if message !~* 'sk-|AIza|AQ\.|bearer|key|token' then
+        return message;
+    end if;
     -- Providers repeat keys in their errors, and Gemini takes them in the URL.
     return regexp_replace(
         message,
@@ -1010,3 +1067,5 @@ end
 $$;
 
 comment on function private.require_user() is 'Id of the signed-in user. Raises an error when nobody is.';
+
+reset search_path;

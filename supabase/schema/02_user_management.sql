@@ -7,6 +7,8 @@
 --
 -- Needs 01. Indexes are in 06, policies and grants in 07: same tables, order and banners.
 
+set search_path = pg_catalog, pg_temp;
+
 do $$
 begin
     -- psql's bare \i runs on after an error: with the session read-only, nothing below is created.
@@ -312,3 +314,5 @@ after update of last_sign_in_at on auth.users
 for each row
 when (new.last_sign_in_at is distinct from old.last_sign_in_at and new.last_sign_in_at is not null)
 execute function private.tg_users__record_sign_in();
+
+reset search_path;

@@ -9,6 +9,8 @@
 --
 -- Needs 01, 02. Indexes are in 06, policies and grants in 07: same tables, order and banners.
 
+set search_path = pg_catalog, pg_temp;
+
 do $$
 begin
     -- psql's bare \i runs on after an error: with the session read-only, nothing below is created.
@@ -250,7 +252,8 @@ $$;
 comment on function private.tg_api_configurations__refuse_quietly() is
 'Trigger: refuses whatever the rules would refuse, without showing the row.';
 
--- Not on every update: counting a call changes none of these columns.
+-- Only where one of these columns is written. Every logged call counts on its key, and a condition that is looked at
+-- costs as much as that update itself: PostgreSQL reads each anew, from its text, in every statement.
 create or replace trigger refuse_api_configurations_quietly
 before insert or update of user_id, provider, api_key_encrypted, validation_error on public.api_configurations
 for each row execute function private.tg_api_configurations__refuse_quietly();
@@ -292,12 +295,11 @@ for each row
 when ((new.api_key_encrypted, new.provider) is distinct from (old.api_key_encrypted, old.provider))
 execute function private.tg_api_configurations__reset_verdict();
 
--- Being used is not a change of the configuration.
+-- Being used is not a change of the configuration: all columns but usage_count and last_used_at.
 create or replace trigger update_api_configurations_updated_at
-before update on public.api_configurations
-for each row
-when (new.usage_count = old.usage_count)
-execute function public.update_updated_at_column();
+before update of id, user_id, provider, api_key_encrypted, is_active, is_validated, last_validated_at,
+validation_error, created_at, updated_at on public.api_configurations
+for each row execute function public.update_updated_at_column();
 
 -- api_usage_logs ---------------------------------------------------------------
 -- By month: dropping a month is instant and gives its space back, deleting one rewrites the table. The key holds
@@ -889,11 +891,18 @@ as $$
 declare
     -- Made here, so that it is in no statement and no log.
     v_new text := translate(encode(extensions.gen_random_bytes(32), 'base64'), E'\n', '');
-    v_current text := private.find_secret('app_encryption_key');
-    v_place text;
+    v_current text;
 begin
     -- Whoever is storing a key finishes first, with the old one; whoever comes later finds the new one.
     lock table public.api_configurations in share row exclusive mode;
+    if exists (
+        select from public.api_configurations as configuration where configuration.api_key_encrypted like 'enc:v1:%'
+    ) then
+        -- Not to be found: an error, or nothing would open those.
+        select known.secret into v_current from private.encryption_keys() as known where known.is_current;
+    else
+        v_current := private.find_secret('app_encryption_key');
+    end if;
     if v_current is not null then
         if private.stale_api_keys() > 0 then
             raise exception 'the last change of the encryption key is not finished'
@@ -903,13 +912,7 @@ begin
         end if;
         perform private.keep_secret('app_encryption_key_previous', v_current);
     end if;
-    v_place := private.keep_secret('app_encryption_key', v_new);
-    if private.find_secret('app_encryption_key') <> v_new then
-        raise exception 'the encryption key is set for the session'
-            using errcode = 'object_not_in_prerequisite_state',
-                hint = 'Change it where app.encryption_key is set, and set app.encryption_key_previous to the old one.';
-    end if;
-    return v_place;
+    return private.keep_secret('app_encryption_key', v_new);
 end
 $$;
 
@@ -1045,15 +1048,30 @@ begin
 end
 $$;
 
-create or replace function private.consume_rate_limit(
-    provider text,
-    at timestamptz,
-    out allowed boolean,
-    out limit_scope text,
-    out remaining_minute integer,
-    out remaining_day integer,
-    out retry_after_seconds integer
-)
+-- A type with a name, because a function that returns a nameless row cannot be replaced by its worker: see below.
+do $$
+begin
+    if to_regtype('private.rate_limit_verdict') is null then
+        create type private.rate_limit_verdict as (
+            allowed boolean,
+            limit_scope text,
+            remaining_minute integer,
+            remaining_day integer,
+            retry_after_seconds integer
+        );
+    end if;
+end
+$$;
+
+comment on type private.rate_limit_verdict is 'What check_rate_limit() answers.';
+comment on column private.rate_limit_verdict.allowed is 'Whether the request may be made; then it is used up.';
+comment on column private.rate_limit_verdict.limit_scope is 'Which limit is used up, minute or day; null if allowed.';
+comment on column private.rate_limit_verdict.remaining_minute is 'Requests left in this minute.';
+comment on column private.rate_limit_verdict.remaining_day is 'Requests left on this day (UTC).';
+comment on column private.rate_limit_verdict.retry_after_seconds is 'When to ask again; 0 if allowed.';
+
+create or replace function private.consume_rate_limit(provider text, at timestamptz)
+returns private.rate_limit_verdict
 language plpgsql
 volatile
 -- Definer: a counter that its subject can write limits nothing. Only ever the caller's row.
@@ -1062,6 +1080,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_user_id uuid := auth.uid();
+    v_verdict private.rate_limit_verdict;
     v_behind interval;
     v_minute timestamptz;
     v_day timestamptz;
@@ -1074,15 +1093,24 @@ begin
     loop
         -- A denial is decided by this plain read: it takes no lock and writes nothing.
         select
-            false,
+            case when used.day >= most.per_day or used.minute >= most.per_minute then false end,
             case when used.day >= most.per_day then 'day' else 'minute' end,
             greatest(most.per_minute - used.minute, 0),
             greatest(most.per_day - used.day, 0),
             ceil(date_part('epoch', case
                 when used.day >= most.per_day then counter.day_start + interval '24 hours'
                 else counter.minute_start + interval '1 minute'
-            end - at))
-        into allowed, limit_scope, remaining_minute, remaining_day, retry_after_seconds
+            end - at)),
+            most.per_minute,
+            most.per_day
+        into
+            v_verdict.allowed,
+            v_verdict.limit_scope,
+            v_verdict.remaining_minute,
+            v_verdict.remaining_day,
+            v_verdict.retry_after_seconds,
+            v_per_minute,
+            v_per_day
         from private.rate_limit_counters as counter
         inner join private.rate_limits as most on counter.provider = most.provider
         cross join lateral (
@@ -1098,13 +1126,32 @@ begin
                     else 0
                 end as day
         ) as used
+        where counter.user_id = v_user_id and counter.provider = consume_rate_limit.provider;
+        exit when not v_verdict.allowed;
+
+        v_behind := coalesce(v_behind, clock_timestamp() - at);
+        -- Nearly always both windows have begun, and one more fits in.
+        update private.rate_limit_counters as counter
+        set minute_count = counter.minute_count + 1, day_count = counter.day_count + 1
         where counter.user_id = v_user_id
             and counter.provider = consume_rate_limit.provider
-            and (used.day >= most.per_day or used.minute >= most.per_minute);
+            and at >= counter.minute_start - interval '1 minute'
+            and at < counter.minute_start + interval '1 minute'
+            and at >= counter.day_start - interval '24 hours'
+            and at < counter.day_start + interval '24 hours'
+            and counter.minute_count < v_per_minute
+            and counter.day_count < v_per_day
+            and exists (
+                select from public.api_configurations as configuration
+                where configuration.user_id = v_user_id
+                    and configuration.provider = consume_rate_limit.provider
+                    and configuration.is_active
+            )
+        returning true, null, v_per_minute - counter.minute_count, v_per_day - counter.day_count, 0
+        into v_verdict;
         exit when found;
 
         v_user_id := private.require_user();
-        v_behind := coalesce(v_behind, clock_timestamp() - at);
         select
             most.per_minute,
             most.per_day,
@@ -1159,31 +1206,28 @@ begin
             counter.day_start not between v_day and v_day + interval '24 hours'
             or counter.day_count < v_per_day
         )
-        returning true, v_per_minute - counter.minute_count, v_per_day - counter.day_count, 0
-        into allowed, remaining_minute, remaining_day, retry_after_seconds;
+        returning true, null, v_per_minute - counter.minute_count, v_per_day - counter.day_count, 0
+        into v_verdict;
         exit when found;
 
         -- Others took the last ones, or the minute is over: look again.
         at := clock_timestamp() - v_behind;
     end loop;
+    return v_verdict;
 end
 $$;
 
 comment on function private.consume_rate_limit(text, timestamptz) is
 'Worker of public.check_rate_limit; takes the time, so that every boundary can be tested.';
 
-create or replace function public.check_rate_limit(
-    provider text,
-    out allowed boolean,
-    out limit_scope text,
-    out remaining_minute integer,
-    out remaining_day integer,
-    out retry_after_seconds integer
-)
+create or replace function public.check_rate_limit(provider text)
+returns private.rate_limit_verdict
 language sql
 volatile
+-- Without settings of its own, unlike all others, so that PostgreSQL puts the worker in its place when a statement is
+-- planned. Otherwise it plans this body in every call, which takes longer than many a call does. What the names here
+-- mean was settled when the function was made: no search_path changes it.
 security invoker
-set search_path = pg_catalog, pg_temp
 -- Not now(): a transaction that has been open for a while would count in a minute that is over.
 return private.consume_rate_limit(provider, clock_timestamp());
 
@@ -1259,6 +1303,12 @@ begin
         end if;
     end if;
 
+    with counted as (
+        update public.api_configurations as configuration
+        set usage_count = configuration.usage_count + 1, last_used_at = now()
+        where configuration.user_id = v_user_id and configuration.provider = log_api_usage.provider
+    )
+
     insert into public.api_usage_logs (
         id, user_id, provider, endpoint, request_size, response_size, response_time_ms, status_code, error_message
     )
@@ -1278,10 +1328,6 @@ begin
     if not found then
         perform private.refuse_provider(log_api_usage.provider);
     end if;
-
-    update public.api_configurations as configuration
-    set usage_count = configuration.usage_count + 1, last_used_at = now()
-    where configuration.user_id = v_user_id and configuration.provider = log_api_usage.provider;
 
     return v_log_id;
 end
@@ -1303,8 +1349,8 @@ create or replace function public.log_api_usage(
 returns uuid
 language sql
 volatile
+-- Without settings of its own: PostgreSQL puts the worker in its place, as it does for check_rate_limit().
 security invoker
-set search_path = pg_catalog, pg_temp
 return private.log_api_usage(
     provider, endpoint, request_size, response_size, response_time_ms, status_code, error_message, request_id
 );
@@ -1369,3 +1415,5 @@ $$;
 
 comment on function public.estimate_cost(text, text, integer, integer) is
 'US dollars that a request costs at today''s prices. Store it with the request: recorded cost never changes.';
+
+reset search_path;

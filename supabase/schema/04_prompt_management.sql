@@ -8,6 +8,8 @@
 --
 -- Needs 01 to 03. Indexes are in 06, policies and grants in 07: same tables, order and banners.
 
+set search_path = pg_catalog, pg_temp;
+
 do $$
 begin
     -- psql's bare \i runs on after an error: with the session read-only, nothing below is created.
@@ -689,6 +691,54 @@ comment on function public.unpublish_prompt_template(uuid) is
 'Staff: makes a shared template private to its owner again. True when it was public.';
 
 -- Rendering --------------------------------------------------------------------
+-- Uses that could not be counted because somebody held the template's row. No foreign key: its check would wait for the
+-- same row.
+create table if not exists private.uncounted_uses (
+    id uuid default gen_random_uuid() primary key,
+    template_id uuid not null
+);
+
+alter table private.uncounted_uses enable row level security;
+
+comment on table private.uncounted_uses is
+'Renderings while the template''s row was locked: the next one, or daily_maintenance(), adds them to usage_count.';
+comment on column private.uncounted_uses.id is 'Surrogate key.';
+comment on column private.uncounted_uses.template_id is 'Which template; it may be gone.';
+
+create or replace function private.count_uses(template_id uuid, uses integer)
+returns bigint
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+-- Whoever holds the row for longer must not keep everybody else from using the template.
+set lock_timeout = '100ms'
+as $$
+declare
+    v_waiting bigint;
+begin
+    with waiting as (
+        delete from private.uncounted_uses as used
+        where used.template_id = count_uses.template_id
+        returning used.id
+    )
+
+    select count(*) into v_waiting from waiting;
+    update public.prompt_templates as template
+    set usage_count = template.usage_count + uses + v_waiting
+    where template.id = count_uses.template_id and uses + v_waiting > 0;
+    return v_waiting;
+exception when lock_not_available then
+    insert into private.uncounted_uses (template_id)
+    select count_uses.template_id from generate_series(1, uses);
+    return 0;
+end
+$$;
+
+comment on function private.count_uses(uuid, integer) is
+'Adds to usage_count, with what is in uncounted_uses; while the row is locked the uses go there. Returns how many came '
+'from there.';
+
 create or replace function private.render_and_count(template_id uuid, content text, declared jsonb, given jsonb)
 returns text
 language plpgsql
@@ -702,9 +752,7 @@ declare
 begin
     perform private.require_feature('templates');
     v_text := private.render_text(content, declared, given);
-    update public.prompt_templates as template
-    set usage_count = template.usage_count + 1
-    where template.id = render_and_count.template_id;
+    perform private.count_uses(render_and_count.template_id, 1);
     return v_text;
 end
 $$;
@@ -1323,3 +1371,5 @@ return private.get_usage_summary(private.check_days(days));
 comment on function public.get_usage_summary(integer) is
 'The caller''s usage of the last days, per day (days without use included) and provider: requests, errors, error rate, '
 'latency percentiles, tokens, cost; and this month''s cost against the budget in user_preferences.';
+
+reset search_path;

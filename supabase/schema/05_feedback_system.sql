@@ -8,6 +8,8 @@
 --
 -- Needs 01 to 04. Indexes are in 06, policies and grants in 07: same tables, order and banners.
 
+set search_path = pg_catalog, pg_temp;
+
 do $$
 begin
     -- psql's bare \i runs on after an error: with the session read-only, nothing below is created.
@@ -68,7 +70,7 @@ as $$
 begin
     -- Two sessions could each close one half of a circle that neither sees. One at a time; the walk below starts
     -- after the wait, with a snapshot that holds what the other one committed.
-    perform pg_advisory_xact_lock('public.feedback_categories'::regclass::oid::bigint);
+    perform from private.locks as held where held.name = 'feedback_categories' for update;
 
     if exists (
         with recursive ancestor as (
@@ -525,3 +527,5 @@ return private.generate_daily_feedback_analytics(day);
 comment on function public.generate_daily_feedback_analytics(date) is
 'Server: makes the row of one day (UTC) in feedback_analytics again and returns it; nulls for a day without messages. '
 'Maintenance calls it for the days that changed.';
+
+reset search_path;

@@ -6,6 +6,8 @@
 --
 -- Needs 01 to 05. Policies and grants are in 07: same tables, order and banners.
 
+set search_path = pg_catalog, pg_temp;
+
 do $$
 begin
     -- psql's bare \i runs on after an error: with the session read-only, nothing below is created.
@@ -217,10 +219,11 @@ $$;
 comment on function private.tg_mark_days_of_gone_rows() is
 'Trigger: marks the days of deleted rows that are not of today. Its argument: which figures.';
 
+-- The condition is read anew, from its text, in every statement, so it is short: log_api_usage() stamps with now().
 create or replace trigger mark_late_api_usage_log
 after insert on public.api_usage_logs
 for each row
-when ((new.created_at at time zone 'utc')::date <> (now() at time zone 'utc')::date)
+when (new.created_at <> now())
 execute function private.tg_mark_changed_day('usage');
 
 create or replace trigger mark_changed_api_usage_log
@@ -231,6 +234,12 @@ when (
     or (new.created_at at time zone 'utc')::date <> (now() at time zone 'utc')::date
 )
 execute function private.tg_mark_changed_day('usage');
+
+-- A row that moves to another month is deleted there and inserted here, and no trigger sees it go but this.
+create or replace trigger mark_moved_api_usage_logs
+after update on public.api_usage_logs
+referencing old table as gone
+for each statement execute function private.tg_mark_days_of_gone_rows('usage');
 
 create or replace trigger mark_gone_api_usage_logs
 after delete on public.api_usage_logs
@@ -982,9 +991,6 @@ begin
     rows := 0;
     is_complete := true;
 
-    -- One run at a time: of two, the one that began earlier could write what it counted last.
-    perform pg_advisory_xact_lock('private.rollups'::regclass::oid::integer, hashtext(source));
-
     insert into private.rollups (source, rolled_up_to)
     values (roll_up.source, v_today)
     on conflict on constraint rollups_pkey do nothing;
@@ -993,7 +999,8 @@ begin
         select roll_up.source, there.day from private.days_with_rows(roll_up.source) as there (day)
         on conflict do nothing;
     end if;
-    select known.* into v_state from private.rollups as known where known.source = roll_up.source;
+    -- One run at a time: of two, the one that began earlier could write what it counted last.
+    select known.* into v_state from private.rollups as known where known.source = roll_up.source for update;
     v_oldest := greatest(v_oldest, v_state.frozen_before);
     v_latest := least(v_state.rolled_up_to, v_today) - private.config_integer('rollup_recompute_days', 2) + 1;
 
@@ -1793,6 +1800,9 @@ create table if not exists private.maintenance_runs (
     finished_at timestamptz,
     status varchar(20) not null default 'running',
     steps jsonb not null default '[]',
+    backend_pid integer not null default pg_backend_pid(),
+    -- A statement that commits on its way is never within a transaction: the first one begins with it.
+    statement_started_at timestamptz not null default now(),
     constraint maintenance_runs_status_is_known check (
         status in ('running', 'ok', 'incomplete', 'failed', 'interrupted')
     )
@@ -1809,6 +1819,10 @@ comment on column private.maintenance_runs.status is
 'running; ok; incomplete: out of time, the next run goes on; failed: a step did; interrupted: never came to its end.';
 comment on column private.maintenance_runs.steps is
 'JSON array of {name, status, rows, milliseconds, error}, in the order in which they ran.';
+
+comment on column private.maintenance_runs.backend_pid is 'Process of the session that runs it.';
+comment on column private.maintenance_runs.statement_started_at is
+'When the statement that runs it began. A process that is in another one is not at it any more.';
 
 -- The last run, for health_check().
 create index if not exists idx_maintenance_runs_started_at
@@ -1836,6 +1850,7 @@ as $$
         (200, 'expire_sessions', '{roll_up_activity}', false),
         (210, 'expire_counters', '{}', false),
         (220, 'expire_request_ids', '{}', false),
+        (225, 'count_uses', '{}', false),
         (230, 'expire_audit_log', '{}', false),
         (240, 'expire_security_events', '{}', false),
         (250, 'expire_totals', '{}', false),
@@ -1854,19 +1869,40 @@ $$;
 comment on function private.maintenance_steps() is
 'The steps of the maintenance in their order: name, the steps that must be done before, whether it always has time.';
 
-create or replace function private.maintenance_lock()
-returns bigint
+create or replace function private.maintenance_backend()
+returns integer
 language sql
-immutable
+stable
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
-    select hashtextextended('private.maintenance_runs', 0)
+    select coalesce(
+        -- Whoever has locked the row is named in it by its transaction.
+        (
+            select held.pid
+            from private.locks as lock
+            inner join pg_catalog.pg_locks as held on held.transactionid = lock.xmax
+            where lock.name = 'maintenance'
+                and held.locktype = 'transactionid' and held.granted
+                and held.pid <> pg_backend_pid()
+        ),
+        -- A run in several transactions is without the lock from the end of one to the begin of the next.
+        (
+            select activity.pid
+            from private.maintenance_runs as run
+            inner join pg_catalog.pg_stat_activity as activity on run.backend_pid = activity.pid
+            where run.status = 'running'
+                and run.statement_started_at = activity.query_start
+                and activity.state = 'active'
+                and activity.pid <> pg_backend_pid()
+        )
+    )
 $$;
 
-comment on function private.maintenance_lock() is 'The advisory lock that a run of the maintenance holds.';
+comment on function private.maintenance_backend() is
+'The process that runs the maintenance, other than this one; null where none does.';
 
-create or replace function private.begin_maintenance(time_budget_seconds integer, has_transactions boolean)
+create or replace function private.begin_maintenance(time_budget_seconds integer)
 returns uuid
 language plpgsql
 volatile
@@ -1882,7 +1918,7 @@ declare
         select setting.setting::integer from pg_catalog.pg_settings as setting where setting.name = 'statement_timeout'
     );
     v_is_alone boolean;
-    v_running record;
+    v_backend_pid integer;
     v_id uuid;
 begin
     if v_budget not between 1 and 21600 then
@@ -1891,28 +1927,20 @@ begin
                 hint = 'Pass 1 to 21600 seconds, or null for the configured one.';
     end if;
 
-    -- A run in several transactions keeps the lock until it gives it back or its session ends.
-    if has_transactions then
-        v_is_alone := pg_try_advisory_lock(private.maintenance_lock());
-    else
-        v_is_alone := pg_try_advisory_xact_lock(private.maintenance_lock());
-    end if;
-    if not v_is_alone then
-        select activity.pid, activity.xact_start, activity.usename
-        into v_running
-        from pg_catalog.pg_locks as held
-        inner join pg_catalog.pg_stat_activity as activity on held.pid = activity.pid
-        where held.locktype = 'advisory' and held.granted and held.objsubid = 1
-            and held.database = (select db.oid from pg_catalog.pg_database as db where db.datname = current_database())
-            and (held.classid::bigint << 32 | held.objid::bigint) = private.maintenance_lock();
+    perform from private.locks as held where held.name = 'maintenance' for update skip locked;
+    v_is_alone := found;
+    v_backend_pid := private.maintenance_backend();
+    if v_backend_pid is not null or not v_is_alone then
         raise exception 'maintenance is running already'
             using errcode = 'PT409',
-                detail = format('Process %s of %s.', v_running.pid, v_running.usename),
-                hint = 'Wait until it has finished. To stop it: select pg_terminate_backend(' || v_running.pid || ')';
+                detail = format('Process %s.', coalesce(v_backend_pid::text, 'unknown')),
+                hint = format(
+                    'Wait until it has finished. To stop it: select pg_terminate_backend(%s)', v_backend_pid
+                );
     end if;
 
     perform set_config('forge.maintenance_positions', '', false);
-    -- Whoever held the lock before is gone.
+    -- Whoever was at it before is gone.
     update private.maintenance_runs
     set status = 'interrupted'
     where status = 'running';
@@ -1931,7 +1959,7 @@ begin
 end
 $$;
 
-comment on function private.begin_maintenance(integer, boolean) is
+comment on function private.begin_maintenance(integer) is
 'Begins a run, unless one is running: then an error says so. Returns its id.';
 
 create or replace function private.take_step(name text, deadline timestamptz)
@@ -1974,6 +2002,33 @@ $$;
 comment on function private.take_step(text, timestamptz) is
 'Runs one step in a subtransaction and reports it: {name, status, rows, milliseconds, error}.';
 
+create or replace function private.take_up_maintenance(run_id uuid)
+returns private.maintenance_runs
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_run private.maintenance_runs;
+begin
+    -- Held to the end of each transaction, and taken again in the next. Whoever asks in between is told that there is
+    -- a run, and only one that could not know has ended it.
+    perform from private.locks as held where held.name = 'maintenance' for update;
+    select run.* into v_run
+    from private.maintenance_runs as run
+    where run.id = take_up_maintenance.run_id and run.status = 'running';
+    if not found then
+        raise exception 'another session has taken the maintenance over'
+            using errcode = 'PT409', hint = 'What this run has done is done; the other one goes on from there.';
+    end if;
+    return v_run;
+end
+$$;
+
+comment on function private.take_up_maintenance(uuid) is
+'Locks out other runs for this transaction and returns the run, unless another has begun meanwhile.';
+
 create or replace function private.continue_maintenance(run_id uuid, slice interval)
 returns boolean
 language plpgsql
@@ -1988,7 +2043,7 @@ declare
     v_entry jsonb;
     v_deadline timestamptz;
 begin
-    select run.* into v_run from private.maintenance_runs as run where run.id = continue_maintenance.run_id;
+    select run.* into v_run from private.take_up_maintenance(continue_maintenance.run_id) as run;
 
     -- The step that used up its last slice, else the next one.
     v_before := v_run.steps -> -1;
@@ -2054,7 +2109,7 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_run private.maintenance_runs;
+    v_run private.maintenance_runs := private.take_up_maintenance(finish_maintenance.run_id);
 begin
     update private.maintenance_runs as run
     set
@@ -2090,7 +2145,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_run_id uuid := private.begin_maintenance(time_budget_seconds, false);
+    v_run_id uuid := private.begin_maintenance(time_budget_seconds);
 begin
     while private.continue_maintenance(v_run_id, '6 hours') loop
         null;  -- each round is a step
@@ -2123,13 +2178,13 @@ as $function$
     -- Not a procedure: one that commits cannot pin its search_path.
     select $command$do $maintenance$
 declare
-    v_run_id pg_catalog.uuid := private.begin_maintenance(null, true);
+    v_run_id pg_catalog.uuid := private.begin_maintenance(null);
 begin
     commit;
     while private.continue_maintenance(v_run_id, '1 second') loop
         commit;
     end loop;
-    perform private.finish_maintenance(v_run_id), pg_catalog.pg_advisory_unlock(private.maintenance_lock());
+    perform private.finish_maintenance(v_run_id);
 end
 $maintenance$
 $command$
@@ -2548,6 +2603,39 @@ $$;
 
 comment on function private.step_expire_request_ids(timestamptz) is
 'Step: request ids that log_api_usage() has remembered for a day go.';
+
+create or replace function private.step_count_uses(deadline timestamptz)
+returns table (rows bigint, is_complete boolean)
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_template_id uuid;
+begin
+    rows := 0;
+    is_complete := true;
+    for v_template_id in select distinct used.template_id from private.uncounted_uses as used loop
+        if clock_timestamp() >= deadline then
+            is_complete := false;
+            exit;
+        end if;
+        -- What somebody holds is left for the next run: whoever holds many would keep the steps that follow from theirs.
+        perform from public.prompt_templates as template
+        where template.id = v_template_id
+        for no key update skip locked;
+        continue when not found and exists (
+            select from public.prompt_templates as template where template.id = v_template_id
+        );
+        rows := rows + private.count_uses(v_template_id, 0);
+    end loop;
+    return next;
+end
+$$;
+
+comment on function private.step_count_uses(timestamptz) is
+'Step: renderings of templates whose row was locked are counted.';
 
 create or replace function private.step_expire_totals(deadline timestamptz)
 returns table (rows bigint, is_complete boolean)
@@ -3264,6 +3352,27 @@ $$;
 comment on function private.scanned_columns() is
 'Columns that frequent statements compare, in tables that are read from end to end, and that no index leads with.';
 
+create or replace function private.redact_statement(statement text)
+returns text
+language plpgsql
+immutable
+strict
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- pg_stat_statements puts $1 for what queries name, and keeps everything else to the letter: ALTER ROLE with its
+    -- password. What one could be written in begins with a quote or a dollar sign.
+    if statement !~* '^\s*(select|insert|update|delete|merge|with|values)\M' then
+        return regexp_replace(statement, '[''$].*$', '[hidden]');
+    end if;
+    return private.redact_api_keys(statement);
+end
+$$;
+
+comment on function private.redact_statement(text) is
+'A statement without what a utility statement spells out, and without what looks like an API key.';
+
 create or replace function private.get_slow_queries(max_rows integer)
 returns table (
     query text,
@@ -3303,7 +3412,7 @@ begin
     return query execute format(
         $query$
         select
-            statement.query,
+            private.redact_statement(statement.query),
             statement.userid::regrole::text,
             statement.calls,
             round(statement.mean_exec_time::numeric, 2),
@@ -3753,3 +3862,5 @@ end;
 comment on function public.get_database_stats() is
 'Server: each table, partitions with theirs, the largest first: rows, dead rows, bytes, how it is read and written, '
 'when it was last vacuumed and analyzed.';
+
+reset search_path;

@@ -11,6 +11,8 @@
 --
 -- Needs 01 to 06. Same tables, order and banners as there.
 
+set search_path = pg_catalog, pg_temp;
+
 do $$
 begin
     -- psql's bare \i runs on after an error: with the session read-only, nothing below is created.
@@ -320,6 +322,28 @@ $$;
 comment on function private.request_context() is
 'Who makes this request, in which role, and from where; null for what is not known. Never raises an error.';
 
+create or replace function private.shorten_changes(changes jsonb)
+returns jsonb
+-- Called for every line, and plpgsql keeps its plans.
+language plpgsql
+immutable
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- Nothing that a table accepts comes near; what some later column may hold must not fail the write.
+    if pg_column_size(changes) > 100000 and octet_length(changes::text) > 1048576 then
+        return (
+            select jsonb_object_agg(changed.key, '"[too long]"'::jsonb) from jsonb_object_keys(changes) as changed (key)
+        );
+    end if;
+    return changes;
+end
+$$;
+
+comment on function private.shorten_changes(jsonb) is
+'Changes as they are, or only their names where they are too long.';
+
 create or replace function private.audit_diff(old_row jsonb, new_row jsonb, columns text[])
 returns jsonb
 -- One comparison for each column, and no query: comparing two sets of pairs costs three times as much.
@@ -346,12 +370,7 @@ begin
             end
         );
     end loop;
-    -- Nothing that a table accepts comes near; what some later column may hold must not fail the write.
-    if pg_column_size(v_changes) > 100000 and octet_length(v_changes::text) > 1048576 then
-        select jsonb_object_agg(changed.key, '"[too long]"'::jsonb) into v_changes
-        from jsonb_object_keys(v_changes) as changed (key);
-    end if;
-    return nullif(v_changes, '{}');
+    return private.shorten_changes(nullif(v_changes, '{}'));
 end
 $$;
 
@@ -401,7 +420,7 @@ $$;
 comment on function private.tg_audit_row() is
 'Trigger: adds a line to audit_log about one row, with those of the columns in its arguments that changed.';
 
-create or replace function private.tg_audit_statement()
+create or replace function private.tg_audit_truncate()
 returns trigger
 language plpgsql
 volatile
@@ -410,25 +429,93 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    v_from record := private.request_context();
+begin
+    insert into public.audit_log (actor_id, actor_role, action, table_name, request_id, ip_address, user_agent)
+    values (
+        v_from.actor_id, v_from.actor_role, 'truncate', tg_table_name, v_from.request_id, v_from.ip_address,
+        v_from.user_agent
+    );
+    return null;  -- ignored: the trigger fires after the change
+end
+$$;
+
+comment on function private.tg_audit_truncate() is 'Trigger: adds a line to audit_log about a table that was emptied.';
+
+-- Where staff work: a function for each table, made from its columns, because comparing columns costs a third of
+-- turning both rows into jsonb first. It is called for every update, also for one that changes nothing: what could
+-- spare it the look would have to be remembered in the session, and whoever makes the update may change what a
+-- session remembers.
+create or replace function private.audit_updates(relation regclass, columns text[])
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $make$
+declare
+    v_schema text := (
+        select class.relnamespace::regnamespace::text from pg_catalog.pg_class as class
+        where class.oid = audit_updates.relation
+    );
+    v_table text := (
+        select class.relname from pg_catalog.pg_class as class where class.oid = audit_updates.relation
+    );
+    v_list text := (
+        select string_agg(format('%I', item.name), ', ' order by item.place)
+        from unnest(audit_updates.columns) with ordinality as item (name, place)
+    );
+    v_changes text := (
+        select string_agg(
+            format(
+                'case when before.%1$I is distinct from after.%1$I then jsonb_build_object(%1$L, '
+                || case
+                    -- That it was set, changed or cleared is all.
+                    when item.name in ('api_key_encrypted', 'secret', 'admin_response') then
+                        'jsonb_build_object(''old'', case when before.%1$I is not null then ''[hidden]'' end, '
+                        '''new'', case when after.%1$I is not null then ''[hidden]'' end)'
+                    else 'jsonb_build_object(''old'', before.%1$I, ''new'', after.%1$I)'
+                end || ') else ''{}'' end',
+                item.name
+            ),
+            E'\n                || ' order by item.place
+        )
+        from unnest(audit_updates.columns) with ordinality as item (name, place)
+    );
+    v_subject text := case when exists (
+        select from pg_catalog.pg_attribute as attribute
+        where attribute.attrelid = audit_updates.relation
+            and attribute.attname = 'user_id' and not attribute.attisdropped
+    ) then 'coalesce(after.user_id, before.user_id)' else 'null::uuid' end;
+begin
+    execute format(
+        $create$
+create or replace function private.%1$I()
+returns trigger
+language plpgsql
+volatile
+-- Definer: nobody may write audit_log, and nobody's own write may fail for that.
+security definer
+set search_path = pg_catalog, pg_temp
+as $body$
+declare
+    v_before record;
+    v_after record;
     v_from record;
 begin
-    if tg_op = 'TRUNCATE' then
-        v_from := private.request_context();
-        insert into public.audit_log (actor_id, actor_role, action, table_name, request_id, ip_address, user_agent)
-        values (
-            v_from.actor_id, v_from.actor_role, 'truncate', tg_table_name, v_from.request_id, v_from.ip_address,
-            v_from.user_agent
-        );
-        return null;
-    elsif not exists (
-        -- The first row that differs ends this: only what changes nothing is looked at to its end.
-        select
-        from old_rows as before
-        full join new_rows as after on before.id = after.id
-        where to_jsonb(before) - 'updated_at' is distinct from to_jsonb(after) - 'updated_at'
-    ) then
+    -- One row as a rule, and that is compared without joining anything.
+    select id, %2$s into v_before from old_rows;
+    if not found then
         return null;
     end if;
+    begin
+        select id, %2$s into strict v_after from new_rows;
+        if v_after is not distinct from v_before then
+            return null;
+        end if;
+    exception when too_many_rows then
+        null;
+    end;
 
     v_from := private.request_context();
     insert into public.audit_log (
@@ -437,55 +524,56 @@ begin
     select
         v_from.actor_id,
         v_from.actor_role,
-        -- A row whose id was changed: the old one is gone, a new one is there.
-        case when item.before is null then 'insert' when item.after is null then 'delete' else 'update' end,
+        item.action,
         tg_table_name,
         item.id,
-        (
-            select account.id from auth.users as account
-            where account.id = (coalesce(item.after, item.before) ->> 'user_id')::uuid
-        ),
-        item.changes,
+        -- Its rows may be going because it has gone.
+        (select account.id from auth.users as account where account.id = item.user_id),
+        private.shorten_changes(item.changes),
         v_from.request_id,
         v_from.ip_address,
         v_from.user_agent
     from (
         select
-            pair.id,
-            pair.before,
-            pair.after,
-            private.audit_diff(pair.before, pair.after, tg_argv[0:]) as changes
-        from (
-            select
-                coalesce(after.id, before.id) as id,
-                to_jsonb(before) as before,
-                to_jsonb(after) as after
-            from old_rows as before
-            full join new_rows as after on before.id = after.id
-            -- Once for each row; pulled up, they would be made anew for each use.
-            offset 0
-        ) as pair
+            coalesce(after.id, before.id) as id,
+            %3$s as user_id,
+            -- A row whose id was changed: the old one is gone, a new one is there.
+            case when before.id is null then 'insert' when after.id is null then 'delete' else 'update' end as action,
+            %4$s as changes
+        from old_rows as before
+        -- A full join cannot be done by nested loops, which a plan made for one row would use for thousands.
+        full join new_rows as after on before.id = after.id
         offset 0
     ) as item
-    where item.changes is not null;
+    where item.changes <> '{}';
     return null;  -- ignored: the trigger fires after the change
 end
-$$;
+$body$
+        $create$,
+        'tg_audit_' || v_table, v_list, v_subject, v_changes
+    );
+    execute format(
+        'comment on function private.%I() is %L', 'tg_audit_' || v_table,
+        format('Trigger: adds a line to audit_log for each row of %s that an update changed.', v_table)
+    );
+    execute format(
+        'create or replace trigger %2$I after update on %1$s referencing old table as old_rows new table as new_rows '
+        'for each statement execute function private.%3$I()',
+        format('%I.%I', v_schema, v_table), format('audit_%s_update', v_table), 'tg_audit_' || v_table
+    );
+end
+$make$;
 
-comment on function private.tg_audit_statement() is
-'Trigger: adds a line to audit_log for each row that an update changed, or one for a whole table that was emptied.';
+comment on function private.audit_updates(regclass, text[]) is
+'Makes the function and the trigger that record what updates change in these columns of a table.';
 
--- Where staff work. Called for every update, also for one that changes nothing: what could spare it the look would have
--- to be remembered in the session, and whoever makes the update may change what a session remembers before it ends.
 do $$
 declare
     v_audited record;
+    v_arguments text;
 begin
     for v_audited in
-        select
-            audited.name,
-            'private.tg_audit_row(' || audited.columns || ')' as row_function,
-            'private.tg_audit_statement(' || audited.columns || ')' as statement_function
+        select audited.name, string_to_array(audited.columns, ', ') as columns
         from (
             values
                 (
@@ -508,26 +596,22 @@ begin
                 ('feedback', 'status, priority, category_id, admin_response')
         ) as audited (name, columns)
     loop
+        perform private.audit_updates(format('public.%I', v_audited.name)::regclass, v_audited.columns);
+        v_arguments := array_to_string(v_audited.columns, ', ');
         -- A message that arrives is no change.
         if v_audited.name <> 'feedback' then
             execute format(
                 'create or replace trigger audit_%1$s_insert after insert on public.%1$I '
-                'for each row execute function %2$s', v_audited.name, v_audited.row_function
+                'for each row execute function private.tg_audit_row(%2$s)', v_audited.name, v_arguments
             );
         end if;
         execute format(
             'create or replace trigger audit_%1$s_delete after delete on public.%1$I '
-            'for each row execute function %2$s', v_audited.name, v_audited.row_function
-        );
-        execute format(
-            'create or replace trigger audit_%1$s_update after update on public.%1$I '
-            'referencing old table as old_rows new table as new_rows '
-            'for each statement execute function %2$s',
-            v_audited.name, v_audited.statement_function
+            'for each row execute function private.tg_audit_row(%2$s)', v_audited.name, v_arguments
         );
         execute format(
             'create or replace trigger audit_%1$s_truncate after truncate on public.%1$I '
-            'for each statement execute function %2$s', v_audited.name, v_audited.statement_function
+            'for each statement execute function private.tg_audit_truncate()', v_audited.name
         );
     end loop;
 end
@@ -590,7 +674,7 @@ after insert on public.api_configurations
 for each row execute function private.tg_audit_row('provider', 'api_key_encrypted', 'is_active');
 
 create or replace trigger audit_api_configurations_update
-after update on public.api_configurations
+after update of user_id, provider, api_key_encrypted, is_active on public.api_configurations
 for each row
 when (
     (old.user_id, old.provider, old.api_key_encrypted, old.is_active)
@@ -604,11 +688,11 @@ for each row execute function private.tg_audit_row('provider', 'api_key_encrypte
 
 create or replace trigger audit_prompt_templates_truncate
 after truncate on public.prompt_templates
-for each statement execute function private.tg_audit_statement();
+for each statement execute function private.tg_audit_truncate();
 
 create or replace trigger audit_api_configurations_truncate
 after truncate on public.api_configurations
-for each statement execute function private.tg_audit_statement();
+for each statement execute function private.tg_audit_truncate();
 
 create or replace trigger audit_secrets
 after insert or update or delete on private.secrets
@@ -750,18 +834,17 @@ declare
     );
     v_from record;
 begin
-    -- One at a time, and none where there have been enough: whoever is refused a thousand times must not open a
-    -- thousand connections.
+    -- Enough of one user is enough, and leaves room for the others.
     if v_dsn is null
         or v_schema is null
-        or not pg_try_advisory_xact_lock(hashtextextended('private.record_refusal', 0))
         or (
-            select count(*) >= 30
+            select count(*) >= 10
             from (
                 select from public.security_events as event
                 where event.created_at > clock_timestamp() - interval '1 minute'
                     and event.event_type = record_refusal.event_type
-                limit 30
+                    and event.user_id is not distinct from record_refusal.user_id
+                limit 10
             ) as latest
         )
     then
@@ -770,8 +853,13 @@ begin
 
     v_from := private.request_context();
     begin
-        -- Opened and closed by one call. A connection that has a name stays open when the statement is cancelled between
-        -- two calls, and the caller could go on in it as the owner.
+        -- One at a time: whoever is refused a thousand times at once must not open a thousand connections. Not a row
+        -- but the table, which a read-only transaction may lock as well; a standby may not, and has nobody to shut out.
+        if not pg_is_in_recovery() then
+            lock table private.locks in share update exclusive mode nowait;
+        end if;
+        -- Opened and closed by one call. A connection that has a name stays open when the statement is cancelled
+        -- between two calls, and the caller could go on in it as the owner.
         execute format('select recorded.id from %s.dblink($1, $2) as recorded (id uuid)', v_schema)
         using v_dsn || case
             when v_dsn ~ '^postgres(ql)?://' then case when strpos(v_dsn, '?') > 0 then '&' else '?' end
@@ -802,42 +890,94 @@ as $$
 declare
     v_rows bigint;
 begin
-    -- Of a line only what names something that exists: whoever mistypes a password as a name has it in the log, and
-    -- it stays there. Statements and messages are not looked at.
-    insert into public.security_events (event_type, severity, details, ip_address, created_at, log_line)
-    select
-        case when line.is_sign_in then 'authentication_failed' else 'statement_refused' end,
-        case when line.is_sign_in then 'warning' else 'info' end,
-        jsonb_strip_nulls(jsonb_build_object(
-            'sqlstate', line.sqlstate,
-            'role', (select role.rolname from pg_catalog.pg_roles as role where role.rolname = line.role),
-            'database', (select db.datname from pg_catalog.pg_database as db where db.datname = line.database),
-            'object', case
-                when exists (select from pg_catalog.pg_class as class where class.relname = line.object)
-                    or exists (select from pg_catalog.pg_proc as routine where routine.proname = line.object)
-                    or exists (select from pg_catalog.pg_namespace as space where space.nspname = line.object)
-                    then line.object
-            end
-        )),
-        line.address,
-        line.logged_at,
-        line.session || '.' || line.number
-    from (
+    with line as (
+        -- Of a line only what names something that exists: whoever mistypes a password as a name has it in the log, and
+        -- it stays there. Statements and messages are not looked at.
         select
-            item.*,
-            item.severity = 'FATAL' as is_sign_in,
-            -- Whatever the zone is called in the log: it is this one.
-            item.at at time zone current_setting('log_timezone') as logged_at
-        from jsonb_to_recordset(lines) as item (
-            at timestamp, session text, number bigint, sqlstate text, severity text, role text, database text,
-            address inet, object text
-        )
-    ) as line
-    where line.sqlstate in ('42501', '28P01', '28000')
-        -- A statement in another database of the server is not about this one; a sign-in may be.
-        and (line.is_sign_in or line.database = current_database())
-        and line.logged_at > now() - make_interval(days => private.config_integer('retention_days_security_events', 365))
-        and line.logged_at <= now() + interval '1 day'
+            case when item.is_sign_in then 'authentication_failed' else 'statement_refused' end as event_type,
+            case when item.is_sign_in then 'warning' else 'info' end as severity,
+            jsonb_strip_nulls(jsonb_build_object(
+                'sqlstate', item.sqlstate,
+                'role', (select role.rolname from pg_catalog.pg_roles as role where role.rolname = item.role),
+                'database',
+                (select db.datname from pg_catalog.pg_database as db where db.datname = item.database),
+                'object', case
+                    when exists (select from pg_catalog.pg_class as class where class.relname = item.object)
+                        or exists (select from pg_catalog.pg_proc as routine where routine.proname = item.object)
+                        or exists (select from pg_catalog.pg_namespace as space where space.nspname = item.object)
+                        then item.object
+                end
+            )) as details,
+            item.address,
+            item.logged_at,
+            date_trunc('minute', item.logged_at) as minute,
+            item.log_line,
+            -- Whoever floods the log takes turns with everybody else.
+            row_number() over (
+                partition by item.is_sign_in, date_trunc('minute', item.logged_at), item.address, item.role
+                order by item.logged_at, item.log_line
+            ) as turn
+        from (
+            select
+                raw.*,
+                raw.severity = 'FATAL' as is_sign_in,
+                -- Whatever the zone is called in the log: it is this one.
+                raw.at at time zone current_setting('log_timezone') as logged_at,
+                raw.session || '.' || raw.number as log_line
+            from jsonb_to_recordset(lines) as raw (
+                at timestamp, session text, number bigint, sqlstate text, severity text, role text, database text,
+                address inet, object text
+            )
+        ) as item
+        where item.sqlstate in ('42501', '28P01', '28000')
+            -- A statement in another database of the server is not about this one; a sign-in may be.
+            and (item.is_sign_in or item.database = current_database())
+            and item.logged_at
+            > now() - make_interval(days => private.config_integer('retention_days_security_events', 365))
+            and item.logged_at <= now() + interval '1 day'
+            and not exists (select from public.security_events as known where known.log_line = item.log_line)
+    ),
+
+    -- As many of one kind in a minute as others may report.
+    room as (
+        select
+            minute.event_type,
+            minute.minute,
+            private.config_integer('security_events_per_minute', 120) as per_minute,
+            (
+                select count(*) from public.security_events as event
+                where event.event_type = minute.event_type
+                    and event.created_at >= minute.minute
+                    and event.created_at < minute.minute + interval '1 minute'
+            ) as taken
+        from (select distinct line.event_type, line.minute from line) as minute
+    ),
+
+    placed as (
+        select
+            line.*,
+            room.per_minute,
+            row_number() over (
+                partition by line.event_type, line.minute order by line.turn, line.logged_at, line.log_line
+            ) + room.taken <= room.per_minute as has_room
+        from line
+        inner join room on line.event_type = room.event_type and line.minute = room.minute
+    )
+
+    insert into public.security_events (event_type, severity, details, ip_address, created_at, log_line)
+    select placed.event_type, placed.severity, placed.details, placed.address, placed.logged_at, placed.log_line
+    from placed
+    where placed.has_room
+    union all
+    select
+        'events_dropped', 'warning',
+        jsonb_build_object(
+            'event_type', placed.event_type, 'per_minute', min(placed.per_minute), 'dropped', count(*)
+        ),
+        null, placed.minute, min(placed.log_line)
+    from placed
+    where not placed.has_room
+    group by placed.event_type, placed.minute
     on conflict on constraint security_events_once_per_log_line do nothing;
     get diagnostics v_rows = row_count;
 
@@ -1158,20 +1298,29 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
     -- From the catalogue, so that a new table with an owner is in the export without anybody thinking of it. Who
-    -- answered a message (admin_user_id) or had a row changed by staff (subject_id) does not own it. Secrets stay out,
-    -- and words for the search are no data.
+    -- answered a message (admin_user_id) does not own it. What staff did to a user's rows (subject_id) is about the
+    -- user, but who of them did it, and from where, is about somebody else. Secrets stay out, and words for the search
+    -- are no data.
     select
         case class.relnamespace
             when 'public'::regnamespace then class.relname::text
             else class.relnamespace::regnamespace || '.' || class.relname
-        end,
+        end
+        || case owner.attname when 'subject_id' then '_about_user' else '' end,
         rule.conrelid::regclass,
         owner.attname,
         array(
             select hidden.attname::text
             from pg_catalog.pg_attribute as hidden
             where hidden.attrelid = rule.conrelid
-                and (hidden.attname = 'api_key_encrypted' or hidden.atttypid = 'tsvector'::regtype)
+                and (
+                    hidden.attname = 'api_key_encrypted'
+                    or hidden.atttypid = 'tsvector'::regtype
+                    or (
+                        owner.attname = 'subject_id'
+                        and hidden.attname in ('actor_id', 'request_id', 'ip_address', 'user_agent')
+                    )
+                )
         )
     from pg_catalog.pg_constraint as rule
     inner join pg_catalog.pg_class as class on rule.conrelid = class.oid
@@ -1181,7 +1330,7 @@ as $$
         and rule.confrelid = 'auth.users'::regclass
         and class.relnamespace in ('public'::regnamespace, 'private'::regnamespace, 'archive'::regnamespace)
         and not class.relispartition
-        and owner.attname in ('user_id', 'actor_id')
+        and owner.attname in ('user_id', 'actor_id', 'subject_id')
     order by 1
 $$;
 
@@ -1442,8 +1591,8 @@ set search_path = pg_catalog, pg_temp
 return private.run_checks('integrity');
 
 comment on function public.integrity_check() is
-'Server: does the data agree with itself? Result as of health_check(). Reads every row of most tables: call it at '
-'night and without a short statement_timeout.';
+'Server: does the data agree with itself? Result as of health_check(). Reads most tables whole, some seconds for each '
+'million rows: call it at night and without a short statement_timeout.';
 
 create or replace function public.security_audit()
 returns jsonb
@@ -2373,14 +2522,17 @@ stable
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
-    -- Presence, owner and time of each row. Not the words: the language they were stemmed in may have changed since.
+    -- Presence, owner and time of each row, which is what an index of either table holds: no row is read. Not the
+    -- words: the language they were stemmed in may have changed since.
     with drifted as (
         select history.id
         from public.prompt_history as history
-        left join private.prompt_search as search on history.id = search.history_id
-        where search.history_id is null
-            or search.user_id <> history.user_id
-            or search.created_at <> history.created_at
+        where not exists (
+            select from private.prompt_search as search
+            where search.user_id = history.user_id
+                and search.created_at = history.created_at
+                and search.history_id = history.id
+        )
         limit 1000
     )
 
@@ -2477,16 +2629,34 @@ as $$
         from private.rollups as known
     ),
 
+    -- Added up by day before the figures are set apart: of a million rows some hundred are left.
+    logged as (
+        select
+            (log.created_at at time zone 'utc')::date as day,
+            count(*) as requests,
+            count(*) filter (where log.status_code >= 400 or log.error_message is not null) as errors
+        from public.api_usage_logs as log
+        group by 1
+    ),
+
+    prompted as (
+        select
+            (history.created_at at time zone 'utc')::date as day,
+            count(*) as prompts,
+            count(*) filter (where history.status = 'completed') as completed,
+            sum(history.tokens_used) as tokens
+        from public.prompt_history as history
+        group by 1
+    ),
+
     figure (source, day, name, number) as (
         select 'usage', total.day, measure.name, measure.number
         from private.usage_daily as total
         cross join lateral (values ('requests', total.requests), ('errors', total.errors)) as measure (name, number)
         union all
-        select 'usage', (log.created_at at time zone 'utc')::date, measure.name, -measure.number
-        from public.api_usage_logs as log
-        cross join lateral (
-            values ('requests', 1), ('errors', (log.status_code >= 400 or log.error_message is not null)::integer)
-        ) as measure (name, number)
+        select 'usage', logged.day, measure.name, -measure.number
+        from logged
+        cross join lateral (values ('requests', logged.requests), ('errors', logged.errors)) as measure (name, number)
         union all
         select 'prompts', total.day, measure.name, measure.number
         from private.prompts_daily as total
@@ -2502,24 +2672,25 @@ as $$
         ) as measure (name, number)
         where expired.dimension = 'total'
         union all
-        select 'prompts', (history.created_at at time zone 'utc')::date, measure.name, -measure.number
-        from public.prompt_history as history
+        select 'prompts', prompted.day, measure.name, -measure.number
+        from prompted
         cross join lateral (
-            values ('prompts', 1), ('completed', (history.status = 'completed')::integer),
-                ('tokens', history.tokens_used)
+            values ('prompts', prompted.prompts), ('completed', prompted.completed), ('tokens', prompted.tokens)
         ) as measure (name, number)
         union all
         select 'activity', total.day, 'sign-ins', total.sign_ins
         from private.activity_daily as total
         union all
-        select 'activity', (session.signed_in_at at time zone 'utc')::date, 'sign-ins', -1
+        select 'activity', (session.signed_in_at at time zone 'utc')::date, 'sign-ins', -count(*)
         from public.user_sessions as session
+        group by 2
         union all
         select 'feedback', total.date, 'messages', total.total_feedback
         from public.feedback_analytics as total
         union all
-        select 'feedback', (item.created_at at time zone 'utc')::date, 'messages', -1
+        select 'feedback', (item.created_at at time zone 'utc')::date, 'messages', -count(*)
         from public.feedback as item
+        group by 2
     ),
 
     difference as (
@@ -2691,12 +2862,15 @@ as $$
     from pg_catalog.pg_proc as proc
     where proc.pronamespace in ('public'::regnamespace, 'private'::regnamespace, 'archive'::regnamespace)
         and not coalesce(proc.proconfig @> array['search_path=pg_catalog, pg_temp'], false)
+        -- What names mean in a body that was bound when the function was made, no search_path changes.
+        and (proc.prosqlbody is null or proc.prosecdef)
         and not exists (
             select from pg_catalog.pg_depend as bond where bond.objid = proc.oid and bond.deptype = 'e'
         )
 $$;
 
-comment on function private.security__search_path() is 'Check: every function of ours pins its search_path.';
+comment on function private.security__search_path() is
+'Check: every function of ours pins its search_path, or its body was bound when it was made.';
 
 create or replace function private.security__views()
 returns jsonb
@@ -2823,7 +2997,7 @@ as $$
 $$;
 
 comment on function private.security__stored_secrets() is
-'Check: secrets lie in Vault or in the session, not in a table.';
+'Check: secrets lie in Vault, not in a table.';
 
 create or replace function private.security__plain_keys()
 returns jsonb
@@ -3138,6 +3312,17 @@ revoke all on private.secrets from public, anon, authenticated, service_role, ap
 
 drop policy if exists "Nobody reaches secrets through the API" on private.secrets;
 create policy "Nobody reaches secrets through the API" on private.secrets
+as restrictive
+for all to anon, authenticated, app_admin, service_role
+using (false)
+with check (false);
+
+-- private.locks ----------------------------------------------------------------
+-- Owner only: a lock that others could take would not be worth having.
+revoke all on private.locks from public, anon, authenticated, service_role, app_admin;
+
+drop policy if exists "Nobody reaches locks through the API" on private.locks;
+create policy "Nobody reaches locks through the API" on private.locks
 as restrictive
 for all to anon, authenticated, app_admin, service_role
 using (false)
@@ -3496,6 +3681,17 @@ revoke all on private.usage_requests from public, anon, authenticated, service_r
 
 drop policy if exists "Nobody reaches request ids through the API" on private.usage_requests;
 create policy "Nobody reaches request ids through the API" on private.usage_requests
+as restrictive
+for all to anon, authenticated, app_admin, service_role
+using (false)
+with check (false);
+
+-- private.uncounted_uses -----------------------------------------------------
+-- Owner only: reached by functions that name their caller.
+revoke all on private.uncounted_uses from public, anon, authenticated, service_role, app_admin;
+
+drop policy if exists "Nobody reaches uncounted uses through the API" on private.uncounted_uses;
+create policy "Nobody reaches uncounted uses through the API" on private.uncounted_uses
 as restrictive
 for all to anon, authenticated, app_admin, service_role
 using (false)
@@ -4103,7 +4299,16 @@ private.forget_old_lines(regclass, integer),
 private.request_context(),
 private.audit_diff(jsonb, jsonb, text[]),
 private.tg_audit_row(),
-private.tg_audit_statement(),
+private.tg_audit_truncate(),
+private.shorten_changes(jsonb),
+private.audit_updates(regclass, text[]),
+private.tg_audit_system_config(),
+private.tg_audit_api_providers(),
+private.tg_audit_prompt_frameworks(),
+private.tg_audit_feedback_categories(),
+private.tg_audit_feedback_tags(),
+private.tg_audit_feedback_tag_assignments(),
+private.tg_audit_feedback(),
 private.record_refusal(text, text, uuid, jsonb),
 private.ingest_log_lines(text, bigint, jsonb),
 private.suspicious_rules(),
@@ -4173,6 +4378,7 @@ private.duplicate_indexes(),
 private.uncovered_foreign_keys(),
 private.scanned_columns(),
 private.connection_limit(),
+private.redact_statement(text),
 private.check_result(text, numeric, numeric, text, text),
 private.check_list(text, text[], text, text),
 private.grade(numeric, numeric, numeric),
@@ -4222,8 +4428,9 @@ private.security__grants_regime(),
 private.security__triggers(),
 private.ensure_archive_months(date, integer),
 private.maintenance_steps(),
-private.maintenance_lock(),
-private.begin_maintenance(integer, boolean),
+private.maintenance_backend(),
+private.begin_maintenance(integer),
+private.take_up_maintenance(uuid),
 private.take_step(text, timestamptz),
 private.continue_maintenance(uuid, interval),
 private.finish_maintenance(uuid),
@@ -4237,6 +4444,8 @@ private.usage_months(regclass),
 private.step_expire_sessions(timestamptz),
 private.step_expire_counters(timestamptz),
 private.step_expire_request_ids(timestamptz),
+private.step_count_uses(timestamptz),
+private.count_uses(uuid, integer),
 private.step_expire_totals(timestamptz),
 private.step_expire_runs(timestamptz),
 private.step_archive_prompts(timestamptz),
@@ -4246,3 +4455,5 @@ private.step_make_months(timestamptz),
 private.step_remove_orphans(timestamptz),
 private.step_analyze(timestamptz)
 from public, anon, authenticated, service_role, app_admin;
+
+reset search_path;

@@ -13,6 +13,8 @@
 -- and a second run does nothing. A row that was deleted or renamed comes back, so switch off what is not wanted
 -- (is_enabled, is_active, the value of a setting) instead of deleting it.
 
+set search_path = pg_catalog, pg_temp;
+
 do $$
 begin
     -- psql's bare \i runs on after an error: with the session read-only, nothing below is created.
@@ -934,3 +936,5 @@ values
 ('mobile', '#06B6D4', 'Happens on telephones or tablets.'),
 ('follow-up', '#EC4899', 'Tell the author when it is done.')
 on conflict (name) do nothing;
+
+reset search_path;

@@ -10,6 +10,8 @@
 -- Waits a second at most for whoever uses the tables, then gives up with 55P03 and has changed nothing: run it again.
 -- A second run finds the tables parked and changes nothing.
 
+set search_path = pg_catalog, pg_temp;
+
 do $$
 declare
     -- What 000 makes, and a legacy installation never had.
@@ -21,7 +23,6 @@ declare
         '20250101000000', '20250101000001', '20250101000002', '20250101000003',
         '20250824183127', '20250824183209', '20250824183243', '20250824183244'
     ];
-    v_search_path text := current_setting('search_path');
     v_tables text[];
     v_new text[];
     v_recorded text[] := '{}';
@@ -100,8 +101,6 @@ begin
 
     -- Whoever waits here makes all others wait behind it.
     perform set_config('lock_timeout', '1s', true);
-    -- So that definitions name every schema.
-    perform set_config('search_path', 'pg_catalog, pg_temp', true);
     -- All at once, so that nobody meets one table here and another one there.
     execute 'lock table ' || (
         select string_agg(format('public.%I', parked.name), ', ') from unnest(v_tables) as parked (name)
@@ -221,7 +220,8 @@ begin
         using c_versions;
     end if;
 
-    perform set_config('search_path', v_search_path, true);
     raise notice 'parked in the schema legacy: %', array_to_string(v_tables, ', ');
 end
 $$;
+
+reset search_path;

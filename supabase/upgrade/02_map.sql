@@ -4,6 +4,8 @@
 -- is not named here keeps the default of the new table. Needs 01, and 000 and 001 of supabase/migrations. Any number of
 -- runs end the same.
 
+set search_path = pg_catalog, pg_temp;
+
 do $$
 begin
     if to_regclass('legacy.parked') is null or to_regclass('archive.unmigrated') is null then
@@ -223,3 +225,5 @@ begin
     end loop;
 end
 $$;
+
+reset search_path;

@@ -9,6 +9,8 @@
 -- stored does not come back in plain: a client that calls the provider itself needs the new version, see
 -- docs/upgrade.md. Needs 02. Any number of runs end the same; cleanup_old_migrations.sql takes it down.
 
+set search_path = pg_catalog, pg_temp;
+
 do $$
 begin
     if to_regprocedure('legacy.provider_of(text)') is null then
@@ -169,3 +171,5 @@ exception when integrity_constraint_violation or data_exception then
     null;  -- the copy looks at each row by itself
 end
 $$;
+
+reset search_path;

@@ -6,6 +6,8 @@
 --
 --   psql -v ON_ERROR_STOP=1 -f supabase/upgrade/04_copy.sql
 
+set search_path = pg_catalog, pg_temp;
+
 do $$
 begin
     if to_regclass('legacy.parked') is null or to_regprocedure('legacy.provider_of(text)') is null then
@@ -457,3 +459,5 @@ begin
     end loop;
 end
 $$;
+
+reset search_path;

@@ -8,9 +8,10 @@
 --
 -- A second run finds nothing to undo and changes nothing.
 
+set search_path = pg_catalog, pg_temp;
+
 do $$
 declare
-    v_search_path text := current_setting('search_path');
     v_messages text := current_setting('client_min_messages');
     v_made text;
     v_parked record;
@@ -36,7 +37,6 @@ begin
     end if;
 
     perform set_config('lock_timeout', '5s', true);
-    perform set_config('search_path', 'pg_catalog, pg_temp', true);
 
     -- From here on nobody writes, so what is counted is what would be lost.
     for v_parked in
@@ -128,8 +128,9 @@ begin
     end if;
     drop schema legacy cascade;
 
-    perform set_config('search_path', v_search_path, true);
     perform set_config('client_min_messages', v_messages, true);
     raise notice 'the legacy installation is back';
 end
 $$;
+
+reset search_path;

@@ -115,7 +115,14 @@ TABLES = {
             select from pg_trigger
             where tgrelid = tables.oid and tgname = 'update_' || relname || '_updated_at'
                 and tgfoid = 'public.update_updated_at_column'::regproc
-                and tgenabled = 'O' and tgtype = 19 and tgattr = ''
+                and tgenabled = 'O' and tgtype = 19
+                -- On every update, or on that of any column but those that say how often and when a row was used.
+                and (tgattr = '' or not exists (
+                    select from pg_attribute as other
+                    where other.attrelid = tables.oid and other.attnum > 0 and not other.attisdropped
+                        and other.attname not in ('usage_count', 'last_used_at')
+                        and other.attnum <> all (tgattr::smallint[])
+                ))
         )
         """,
     ),
@@ -239,8 +246,13 @@ POLICIES = {
 
 FUNCTIONS = {
     "it pins search_path to where nobody else creates": Promise(
-        "create function public.stray() returns int language sql return 1",
-        "select name from functions where not coalesce(proconfig @> array['search_path=pg_catalog, pg_temp'], false)",
+        "create function public.stray() returns int language sql as 'select 1'",
+        # Where the body was bound when the function was made, there is no name left to look up.
+        """
+        select name from functions
+        where not coalesce(proconfig @> array['search_path=pg_catalog, pg_temp'], false)
+            and (prosqlbody is null or prosecdef)
+        """,
     ),
     "it has a comment": Promise(
         "comment on function public.is_admin() is null",

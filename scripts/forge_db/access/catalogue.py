@@ -116,6 +116,10 @@ class Function:
         return self.name.partition(".")[0]
 
     @property
+    def short(self) -> str:
+        return self.name.partition("(")[0].rpartition(".")[2].strip('"')
+
+    @property
     def required(self) -> list[str]:
         return self.argument_names[: len(self.argument_types) - self.default_count]
 

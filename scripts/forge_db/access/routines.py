@@ -80,8 +80,9 @@ def _may_call(stage: Stage, role: str, function: Function, may_reach: bool, may_
     with stage.session.undone():
         stage.session.own(f"grant usage on schema {function.schema} to {role}")
         found = stage.session.attempt(stage.speaker(role), statement)
-    # What else a call in vain comes to is not what is asked here.
-    reached = found if found.cause is Cause.FUNCTION_GRANT else Outcome(Cause.ALLOWED)
+    # What else a call in vain comes to is not what is asked here, nor that it may not call another in its turn.
+    refused = found.cause is Cause.FUNCTION_GRANT and found.message.endswith(f" {function.short}")
+    reached = found if refused else Outcome(Cause.ALLOWED)
     expected = Cause.ALLOWED if may_call else Cause.FUNCTION_GRANT
     if reached.cause is not expected:
         what = f"call by {role}" if may_reach else f"call by {role}, given usage of the schema"

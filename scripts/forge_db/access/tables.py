@@ -65,7 +65,7 @@ class TableProbe:
             for kind in self.kinds:
                 with self.session.undone():
                     self._try_kind(kind)
-            for kind, prefer in self._variations():
+            for kind, prefer in self.variations():
                 with self.session.undone():
                     self._try_variation(kind, prefer)
         return self.stage.observed[before:]
@@ -90,7 +90,7 @@ class TableProbe:
     def _try_variation(self, kind: Kind, prefer: Values) -> None:
         """The same kind of row with other values, on which nothing should depend."""
         row = self._place(self.stage.builder.find(self.relation, self.stage.fixed(self.table, kind, self.role), prefer))
-        column = self._a_column(kind)
+        column = self.a_column(kind)
         value = self.pointers.get(column) or self.stage.builder.others(self.relation, row, [column])[column]
         self._try("select", kind, shapes.selects(self.relation, row)[0])
         self._try("update", kind, shapes.updates(self.relation, row, column, value)[0], [column])
@@ -105,7 +105,7 @@ class TableProbe:
                 self._try("select", kind, Shape("bare", text, (name,)), column=name)
 
     def _try_update(self, kind: Kind, row: Row, others: Values) -> None:
-        column = self._a_column(kind)
+        column = self.a_column(kind)
         for shape in self._worth("update", kind, shapes.updates(self.relation, row, column, others[column])):
             self._try("update", kind, shape, [column])
         for name in self._one_by_one("update", kind):
@@ -114,7 +114,7 @@ class TableProbe:
 
     def _try_moves(self, kind: Kind, row: Row) -> None:
         """Try to make another kind of row of it: to give it away, to take it, to bring it into another state."""
-        for target, column, value in self._targets(kind):
+        for target, column, value in self.targets(kind):
             if self.law.may_name("update", column) or kind == self.kinds[0]:
                 for shape in shapes.moves(self.relation, row, column, value):
                     self._try("update", kind, shape, [column], becomes=target)
@@ -124,8 +124,8 @@ class TableProbe:
             self._try("delete", kind, shape)
 
     def _try_insert(self, kind: Kind, values: Values, others: Values) -> None:
-        column = self._a_column(kind)
-        told = self._told(values)
+        column = self.a_column(kind)
+        told = self.insertable(values)
         for shape in self._worth("insert", kind, shapes.inserts(self.relation, told, column, others[column])):
             self._try("insert", kind, shape, told)
         for name in self._one_by_one("insert", kind):
@@ -137,14 +137,14 @@ class TableProbe:
 
     def _try_upsert(self, kind: Kind, values: Values, others: Values) -> None:
         """An insert that meets the row that is there, and would change it."""
-        told = self._told(values)
+        told = self.insertable(values)
         if shapes.arbiter(self.relation, told) != tuple(self.relation.key) and self.law.gives("insert"):
-            column = self._a_column(kind)
+            column = self.a_column(kind)
             shape = shapes.inserts(self.relation, told, column, others[column])[-1]
             self._try("insert", kind, replace(shape, name="on conflict, which is met"), told, meets=kind)
 
     def _try_with_every_grant(self, kind: Kind, row: Row, others: Values) -> None:
-        column = self._a_column(kind)
+        column = self.a_column(kind)
         tried = {
             "select": shapes.selects(self.relation, row)[0],
             "update": shapes.updates(self.relation, row, column, others[column])[0],
@@ -153,7 +153,7 @@ class TableProbe:
         for command, shape in tried.items():
             if not self.law.holds(command, kind):
                 self._try_anyway(command, kind, [shape])
-        for target, name, value in self._targets(kind):
+        for target, name, value in self.targets(kind):
             if not (self.law.holds("update", kind) and self.law.holds("update", target)):
                 self._try_anyway("update", kind, shapes.moves(self.relation, row, name, value), target)
 
@@ -174,7 +174,7 @@ class TableProbe:
         columns = [name for name in self._columns() if name not in self.pointers]
         return self.stage.builder.others(self.relation, row, columns) | self.pointers
 
-    def _a_column(self, kind: Kind) -> str:
+    def a_column(self, kind: Kind) -> str:
         """A column to change: one that may be changed in this kind of row, else in another, else any."""
         plain = set(self._columns()) - self.told - set(self.relation.key)
         unique = {name for rule in self.relation.constraints if rule.kind in "uf" for name in rule.column_names}
@@ -186,12 +186,12 @@ class TableProbe:
 
         return min(self._columns(), key=rank)
 
-    def _told(self, values: Values) -> Values:
+    def insertable(self, values: Values) -> Values:
         """What an insert must say: not the states that a row has by default."""
         default = {name: self.stage.builder.default(self.relation, name) for name in self.table.asked}
         return {name: value for name, value in values.items() if name not in default or value != default[name]}
 
-    def _targets(self, kind: Kind) -> Iterator[tuple[Kind, str, str]]:
+    def targets(self, kind: Kind) -> Iterator[tuple[Kind, str, str]]:
         """The kinds that one change makes of a row: the kind, the column, the value."""
         for owner in dict.fromkeys(it.owner for it in self.kinds):
             if owner != kind.owner:
@@ -203,7 +203,7 @@ class TableProbe:
                 if value != state:
                     yield Kind(kind.owner, {**kind.states, column: value}), column, literal(value)
 
-    def _variations(self) -> Iterator[tuple[Kind, Values]]:
+    def variations(self) -> Iterator[tuple[Kind, Values]]:
         """Rows for each owner with every value that can be listed, where the rules tell no difference."""
         domains = {name: domain(self.relation, self.relation.columns[name]) for name in self._columns()}
         free = {name: values for name, values in domains.items() if values and name not in self.told}
