@@ -5,14 +5,18 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from forge_db import access
 from forge_db.errors import ForgeError
 from harness.session import Session
-from mutants import derive, verdict
+from mutants import derive, probing, sample, steps, verdict
 from mutants.guards import guards
-from mutants.mutant import Kind, Mutant
+from mutants.mutant import Kill, Kind, Mutant
+from mutants.steps import Step
 from mutants.verdict import Verdict
 
 pytestmark = pytest.mark.one_platform
+
+ONE = Mutant(Kind.TRIGGER, "public.feedback", "trigger a dropped", "select")
 
 BODIES = {
     "if a then x; elsif b then y; end if;": ["a", "b"],
@@ -64,9 +68,83 @@ def test_every_kind_can_be_made(db: Session, connection: psycopg.Connection) -> 
             connection.execute(mutant.statement.encode())
 
 
+# What the prober notices ----------------------------------------------------------------------------------------------
+
+TABLE = "public.user_preferences"
+READ = "private.effective_rate_limits()"
+PLANTED = [
+    Mutant(Kind.ROW_SECURITY, TABLE, "a", f"alter table {TABLE} disable row level security"),
+    Mutant(Kind.TABLE_GRANT, TABLE, "truncate granted to anon", f"grant truncate on {TABLE} to anon", "anon"),
+    Mutant(
+        Kind.COLUMN_GRANT, TABLE, "update (user_id) granted to anon", f"grant update (user_id) on {TABLE} to anon",
+        "anon", ("user_id",),
+    ),
+    Mutant(
+        Kind.POLICY, TABLE, 'policy "Users can view own preferences" using true',
+        f'alter policy "Users can view own preferences" on {TABLE} using (true)', "authenticated",
+    ),
+    Mutant(
+        Kind.POLICY, "private.secrets", 'policy "Nobody reaches secrets through the API" dropped',
+        'drop policy "Nobody reaches secrets through the API" on private.secrets',
+    ),
+    Mutant(Kind.EXECUTE, READ, "b", f"grant execute on function {READ} to anon", "anon"),
+]  # fmt: skip
+HARMLESS = [
+    Mutant(Kind.ROW_SECURITY, TABLE, "comment", f"comment on table {TABLE} is 'x'"),
+    Mutant(Kind.EXECUTE, READ, "comment", f"comment on function {READ} is 'x'"),
+]
+# No statement shows it while the schema is closed, so the contract's list has to.
+LISTED = [
+    Mutant(
+        Kind.TABLE_GRANT, "private.secrets", "select granted to anon", "grant select on private.secrets to anon", "anon"
+    ),
+]
+
+
+@pytest.fixture
+def noticed(connection: psycopg.Connection) -> dict[str, Kill]:
+    with connection.transaction(force_rollback=True):
+        return probing.probe(connection, access.load(), [*PLANTED, *HARMLESS, *LISTED])
+
+
+def test_the_prober_turned_inside_out_notices_what_is_broken_and_nothing_else(noticed: dict[str, Kill]) -> None:
+    assert {name: kill.by for name, kill in noticed.items()} == {
+        **{it.name: "prober" for it in PLANTED},
+        **{it.name: "contract" for it in LISTED},
+    }
+
+
+def test_what_is_broken_lasts_for_one_statement(connection: psycopg.Connection, noticed: dict[str, Kill]) -> None:
+    assert noticed
+    with connection.transaction(force_rollback=True):
+        query = "select has_column_privilege('anon', %s, 'user_id', 'update') or not relrowsecurity from pg_class"
+        assert connection.execute(f"{query} where oid = %s::regclass", [TABLE, TABLE]).fetchone() == (False,)
+
+
+# What is tried, and in what order -------------------------------------------------------------------------------------
+
+
+def test_the_prober_begins_where_it_can_tell_and_who_survives_is_alone_at_the_end() -> None:
+    every = [*PLANTED, ONE]
+    at_first = steps.first(every)
+    assert {it.name: task.step for task in at_first for it in task.mutants} == {
+        **{it.name: Step.PROBER for it in PLANTED},
+        ONE.name: Step.TESTS,
+    }
+    assert {task.step for task in steps.following(every)} == {Step.TESTS}
+    assert [task.mutants for task in steps.last(every)] == [[it] for it in every]
+
+
+def test_a_sample_has_some_of_every_kind_and_is_the_same_every_time() -> None:
+    every = [*PLANTED, ONE]
+    drawn = sample.draw(every, 6, "a")
+    assert {it.kind for it in drawn} == {it.kind for it in every}
+    assert drawn == sample.draw(every, 6, "a")
+    assert sorted(it.name for it in sample.draw(every, 100, "a")) == sorted(it.name for it in every)
+
+
 # What is accepted -----------------------------------------------------------------------------------------------------
 
-ONE = Mutant(Kind.TRIGGER, "public.feedback", "trigger a dropped", "select")
 EVERY = [ONE.name, *(f"public.feedback: trigger {number} dropped" for number in range(99))]
 
 

@@ -6,74 +6,69 @@ changes.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
-from forge_db.access import prober
-from forge_db.access.contract import Contract
 from forge_db.paths import ROOT, STATE
-from harness.databases import SUPERUSER, Platform
+from harness.databases import Platform
 from mutants import bench
-from mutants.suite import Copy, Suite, module
+from mutants.suite import Copy, Suite, commits, module
 
 KEPT = STATE / "mutants" / "baseline.json"
-PROBER = "the prober"
 
 Records = dict[str, dict[str, Any]]
 
 
 def establish(
-    suite: Suite, contract: Contract, platform: Platform, jobs: int, progress: Callable[[int, int], None]
+    suite: Suite, items: Iterable[pytest.Item], platform: Platform, jobs: int, progress: Callable[[int, int], None]
 ) -> tuple[Records, list[str]]:
-    """What each test uses, and what fails although nothing is broken."""
+    """What each of these tests uses, and what fails although nothing is broken."""
     modules: dict[str, list[pytest.Item]] = {}
-    for item in (*suite.items, *suite.rules):
-        modules.setdefault(module(item), []).append(item)
-    common = _digest(
-        path
-        for folder in ("tests/harness", "tests/world", "scripts/forge_db", "sql/access")
-        for path in (ROOT / folder).rglob("*.*")
-    )
-    common += _digest([ROOT / "tests/conftest.py", ROOT / "tests/access_contract.toml"]) + platform.template_dbname
-    keys = {name: common + _digest([items[0].path]) for name, items in modules.items()} | {PROBER: common}
+    for item in items:
+        modules.setdefault(module(item) + (" in copies" if commits(item) else ""), []).append(item)
+    common = platform.template_dbname + _digest(_files("tests/harness", "tests/world", "sql/access"))
+    common += _digest([ROOT / "tests/conftest.py", ROOT / "tests/access_contract.toml"])
+    tool = _digest(_files("scripts/forge_db"))
+    keys = {name: common + _of_module(items[0].path, tool) for name, items in modules.items()}
     kept: dict[str, dict[str, Any]] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
     kept = {
         name: it
         for name, it in kept.items()
         if it["key"] == keys.get(name)
-        and set(it["records"]) >= {item.nodeid for item in modules.get(name, [])}
+        and set(it["records"]) >= {item.nodeid for item in modules[name]}
         and not any(record["failed"] for record in it["records"].values())
     }
     # The longest first, so that no core waits for another at the end.
-    missing = sorted(keys.keys() - kept.keys(), key=lambda name: (name == PROBER, len(modules.get(name, ()))))[::-1]
+    missing = sorted(keys.keys() - kept.keys(), key=lambda name: -len(modules[name]))
 
     def record(name: str, copy: Copy) -> Records:
         suite.on(copy)
-        return _probe(contract, copy) if name == PROBER else suite.record(modules[name])
+        return suite.record(modules[name], Copy(platform, platform.template_dbname))
 
+    KEPT.parent.mkdir(parents=True, exist_ok=True)
     failed: list[str] = []
-    for done, (name, answer) in enumerate(bench.each(missing, record, platform, jobs, patience=600.0), 1):
+    for done, (name, answer) in enumerate(bench.each(deque(missing), record, platform, jobs, patience=600.0), 1):
         progress(done, len(missing))
         if answer.error or answer.timed_out:
             failed.append(f"{name}: {answer.error or 'it does not end'}")
         else:
             kept[name] = {"key": keys[name], "records": answer.value}
             failed += [f"{test}: {it['failed']}" for test, it in answer.value.items() if it["failed"]]
-    KEPT.parent.mkdir(parents=True, exist_ok=True)
-    KEPT.write_text(json.dumps(kept, indent=1))
+            KEPT.write_text(json.dumps(kept))
     return {test: record for it in kept.values() for test, record in it["records"].items()}, failed
 
 
-def _probe(contract: Contract, platform: Copy) -> Records:
-    with psycopg.connect(
-        platform.database(platform.template_dbname).url(SUPERUSER), prepare_threshold=None
-    ) as connection:
-        failures = prober.examine(connection, contract).failures
-    return {PROBER: {"seconds": 0.0, "used": None, "failed": str(failures[0]) if failures else ""}}
+def _of_module(path: Path, tool: str) -> str:
+    """What a module is about besides the database: the tool counts where it is spoken of."""
+    return _digest([path]) + (tool if "forge_db" in path.read_text(encoding="utf-8") else "")
+
+
+def _files(*folders: str) -> Iterator[Path]:
+    return (path for folder in folders for path in (ROOT / folder).rglob("*.*"))
 
 
 def _digest(paths: Iterable[Path]) -> str:

@@ -43,7 +43,8 @@ class Source:
 
 
 def mutants(connection: psycopg.Connection[Any]) -> list[Mutant]:
-    """All of them, each with a name of its own."""
+    """All of them, each with a name of its own, and a statement that means the same whatever the search path."""
+    connection.execute("select set_config('search_path', '', false)")
     source = Source(connection)
     parts = (policies, row_security, relation_grants, views, functions, constraints, columns, unique_indexes, triggers)
     found = [mutant for part in parts for mutant in part(source)]
@@ -59,16 +60,27 @@ def policies(source: Source) -> Iterator[Mutant]:
     for table, policy in source.of_tables("policies"):
         subject, on = table["name"], f"{policy['quoted']} on {table['spelt']}"
         what = f'policy "{policy["name"]}"'
-        whose = policy["roles"][-1]
-        yield Mutant(Kind.POLICY, subject, f"{what} dropped", f"drop policy {on}", whose)
+        # A policy for several roles is about each of them.
+        whose = policy["roles"][0] if len(policy["roles"]) == 1 else ""
+        words = ("staff",) if whose == "app_admin" else ()
+        yield Mutant(Kind.POLICY, subject, f"{what} dropped", f"drop policy {on}", whose, words)
         for clause, text in (("using", policy["using_text"]), ("with check", policy["check_text"])):
             for word, expression in (("true", "true"), ("false", "false"), ("signed in", SIGNED_IN)):
                 if text is not None and text != word:
                     change = f"alter policy {on} {clause} ({expression})"
-                    yield Mutant(Kind.POLICY, subject, f"{what} {clause} {word}", change, whose)
-        given = set(policy["roles"])
-        if "public" in given:
-            continue
+                    yield Mutant(Kind.POLICY, subject, f"{what} {clause} {word}", change, whose, words)
+        yield from _to_others(subject, what, on, set(policy["roles"]), is_permissive=policy["is_permissive"])
+
+
+def _to_others(subject: str, what: str, on: str, given: set[str], *, is_permissive: bool) -> Iterator[Mutant]:
+    """A permissive policy opens more to more roles, a restrictive one closes less to fewer."""
+    if not is_permissive:
+        # Staff are users as well, and no policy holds the server.
+        held = given - {"service_role", *(["app_admin"] if "authenticated" in given else [])}
+        for role in sorted(held if len(given) > 1 else ()):
+            to = ", ".join(sorted(given - {role}))
+            yield Mutant(Kind.POLICY, subject, f"{what} not to {role}", f"alter policy {on} to {to}", role)
+    elif "public" not in given:
         for role in ("anon", "authenticated", "app_admin"):
             # Staff are users as well: what users are given they have.
             if role not in given and not (role == "app_admin" and "authenticated" in given):

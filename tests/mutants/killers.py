@@ -1,9 +1,10 @@
 """Which tests a mutant meets, in what order, until one fails.
 
-The prober first, narrowed to what is broken, where that is about who may do what. Then the tests that use what is
-broken or speak of it: those that name the broken thing itself, then short ones. Then the prober for the rest. Rules
-about the catalogue come then, and first where hardly anything else could see the difference; and at the very end the
-tests that use everything, which are slow, and the contract's list of names.
+The prober first, turned inside out, where that is about who may do what (see `probing`). Then the tests that use what
+is broken or speak of it: those that name the broken thing itself, then short ones; each in a transaction that begins
+with the breaking. Rules about the catalogue come then, and first where hardly anything else could see the difference.
+What is alive by now gets a copy of the database to itself: for the tests that commit, for the prober calling functions,
+for the tests that use everything, and at the very end for the contract's list of names.
 """
 
 import inspect
@@ -11,22 +12,21 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
-from forge_db.access import prober, routines
+from forge_db.access import prober
 from forge_db.access.contract import Contract
 from forge_db.access.failures import Failure
 from forge_db.access.stage import Stage
-from forge_db.errors import ForgeError
-from harness.databases import SUPERUSER
-from mutants.mutant import Kind, Mutant
+from harness.databases import SUPERUSER, Platform
+from mutants import bench, probing
+from mutants.mutant import Kill, Kind, Mutant
 from mutants.suite import Copy, Suite, commits, module
 
-ABOUT_ACCESS = {Kind.POLICY, Kind.ROW_SECURITY, Kind.TABLE_GRANT, Kind.COLUMN_GRANT, Kind.VIEW}
 # What a row owes, whoever writes it.
 OF_ROWS = {Kind.CONSTRAINT, Kind.NOT_NULL, Kind.UNIQUE_INDEX, Kind.ACTION, Kind.DEFAULT}
 # They use every table and function, and are about who is calling.
@@ -34,20 +34,9 @@ SWEEPING = {"test_bad_claims", "test_claims", "test_pooled_connections"}
 
 
 # No statement of a caller's shows these, or hardly any: a rule does.
-def _is_for_rules(mutant: Mutant) -> bool:
-    return (
-        mutant.kind is Kind.SEARCH_PATH
-        or (mutant.kind is Kind.RIGHTS and mutant.change.startswith("definer"))
-        or (mutant.kind is Kind.TABLE_GRANT and mutant.change.startswith("references"))
-    )
-
-
-class Kill(NamedTuple):
-    """What noticed a mutant: the prober, a test or a rule; which; and what it said."""
-
-    by: str
-    which: str
-    said: str
+FOR_RULES = {Kind.SEARCH_PATH, Kind.RIGHTS, Kind.VIEW}
+# Seconds of tests that a mutant meets in a transaction, beyond those that name it.
+ENOUGH = 8.0
 
 
 class Killers:
@@ -56,83 +45,99 @@ class Killers:
         self.contract = contract
         self.records = records
         self.successes: Counter[tuple[str, str]] = Counter()
-        self.used = {item.nodeid: self._used(item) for item in suite.items}
+        self.items = [it for it in suite.items if it.nodeid in records]
+        # Here, and not once more in every process.
+        self.used = {item.nodeid: self._used(item) for item in self.items}
+        self.sources = {item.nodeid: source(item) for item in self.items}
+        self.sizes = Counter(map(module, self.items))
 
     def _used(self, item: pytest.Item) -> frozenset[str] | None:
         """What a test uses; one that commits at least what the others of its module use."""
         if (used := self.records[item.nodeid]["used"]) is not None:
             return frozenset(used)
         others = [
-            self.records[it.nodeid]["used"] or []
-            for it in self.suite.items
-            if module(it) == module(item) and not commits(it)
+            self.records[it.nodeid]["used"] or [] for it in self.items if module(it) == module(item) and not commits(it)
         ]
         return frozenset(name for used in others for name in used) if others else None
 
-    # In the process of the mutant -------------------------------------------------------------------------------------
+    # In a process of their own ----------------------------------------------------------------------------------------
 
-    def meet(self, mutant: Mutant, platform: Copy) -> Kill | None:
-        """Who notices first."""
-        self.suite.on(platform)
-        if _is_for_rules(mutant):
-            order = [self._rules, self._tests, self._probe]
-        elif mutant.kind in ABOUT_ACCESS or mutant.kind is Kind.EXECUTE:
-            order = [self._probe, self._tests, self._rules]
-        else:
-            order = [self._tests, self._probe, self._rules]
-        order += [self._sweeping_tests, self._names]
-        for step in order:
-            if kill := step(mutant, platform):
+    def probe(self, mutants: Sequence[Mutant], lent: Copy) -> list[Kill | None]:
+        """What the prober notices of these, which are of probing.KINDS."""
+        with _connect(lent) as connection:
+            kills = probing.probe(connection, self.contract, mutants)
+        return [kills.get(it.name) for it in mutants]
+
+    def try_inside(self, mutants: Sequence[Mutant], lent: Copy) -> list[Kill | None]:
+        """What tests notice of these, each test in a transaction that is rolled back with what is broken."""
+        self.suite.on(lent)
+        found = []
+        for mutant in mutants:
+            with self.suite.breaking(mutant.statement):
+                steps = [self._tests, self._rules]
+                kill = None
+                for step in steps[::-1] if mutant.kind in FOR_RULES else steps:
+                    kill = kill or step(mutant)
+            self.learn(mutant, kill)
+            found.append(kill)
+        return found
+
+    def try_alone(self, mutant: Mutant, lent: Copy, platform: Platform) -> Kill | None:
+        """Who notices of all the rest; those that commit in a copy in which it is broken for good."""
+        rest = [it for it in self.relevant(mutant) if commits(it) or module(it) in SWEEPING]
+        committing = [it for it in rest if commits(it)]
+        if kill := self._probe(mutant, lent):
+            return kill
+        if committing:
+            with bench.own_copy(platform, platform.template_dbname) as copy:
+                with _connect(copy) as connection:
+                    connection.execute(mutant.statement.encode())
+                self.suite.on(copy)
+                if kill := self._first(committing, "test"):
+                    return kill
+        self.suite.on(lent)
+        with self.suite.breaking(mutant.statement):
+            if kill := self._first([it for it in rest if not commits(it)], "test"):
                 return kill
-        return None
+        return self._names(mutant, lent)
 
-    def _tests(self, mutant: Mutant, platform: Copy) -> Kill | None:
-        del platform
-        found = self.suite.first_failure([it for it in self.relevant(mutant) if module(it) not in SWEEPING])
-        return Kill("test", *found) if found else None
+    def _tests(self, mutant: Mutant) -> Kill | None:
+        inside = [it for it in self.relevant(mutant) if not commits(it) and module(it) not in SWEEPING]
+        chosen, seconds = [], 0.0
+        for item in inside:
+            seconds += self._seconds(item)
+            if seconds < ENOUGH or _is_named(mutant, item):
+                chosen.append(item)
+        return self._first(chosen, "test")
 
-    def _sweeping_tests(self, mutant: Mutant, platform: Copy) -> Kill | None:
-        del platform
-        found = self.suite.first_failure([it for it in self.relevant(mutant) if module(it) in SWEEPING])
-        return Kill("test", *found) if found else None
+    def _rules(self, mutant: Mutant) -> Kill | None:
+        if mutant.kind is Kind.GUARD:
+            return None  # no rule reads a body
+        killed = self.successes
+        rules = sorted(self.suite.rules, key=lambda it: -killed[mutant.kind, it.nodeid])
+        return self._first(rules, "rule")
 
-    def _rules(self, mutant: Mutant, platform: Copy) -> Kill | None:
-        del mutant, platform
-        found = self.suite.first_failure(self.suite.rules)
-        return Kill("rule", *found) if found else None
+    def _first(self, items: Sequence[pytest.Item], by: str) -> Kill | None:
+        limits = {it.nodeid: self._seconds(it) for it in items}
+        found = self.suite.first_failure(items, limits)
+        return Kill(by, *found) if found else None
 
-    def _names(self, mutant: Mutant, platform: Copy) -> Kill | None:
+    def _seconds(self, item: pytest.Item) -> float:
+        return float(self.records[item.nodeid]["seconds"])
+
+    def _names(self, mutant: Mutant, lent: Copy) -> Kill | None:
         """The contract's own list of what there is."""
-        del mutant
-        with self._stage(platform, self.contract) as stage:
-            return _kill("contract", prober.CATALOGUE, self._case(prober.CATALOGUE).run(stage).failures)
+        catalogue = next(it for it in prober.cases(self.contract) if it.name == prober.CATALOGUE)
+        with _broken(lent, mutant) as connection, Stage.on(connection, self.contract) as stage:
+            return _kill("contract", prober.CATALOGUE, catalogue.run(stage).failures)
 
-    def _probe(self, mutant: Mutant, platform: Copy) -> Kill | None:
+    def _probe(self, mutant: Mutant, lent: Copy) -> Kill | None:
         narrowed, names = self._narrowed(mutant)
-        if mutant.kind is Kind.EXECUTE:
-            with self._stage(platform, narrowed) as stage:
-                for role in sorted(narrowed.roles, key=lambda role: role != mutant.role):
-                    if kill := _kill("prober", f"functions-{role}", list(routines.permissions(stage, role))):
-                        return kill
-        if names:
-            with self._stage(platform, narrowed) as stage:
-                for case in prober.cases(narrowed):
-                    if case.name in names and (kill := _kill("prober", case.name, case.run(stage).failures)):
-                        return kill
+        with _broken(lent, mutant) as connection, Stage.on(connection, narrowed) as stage:
+            for case in prober.cases(narrowed):
+                if case.name in names and (kill := _kill("prober", case.name, case.run(stage).failures)):
+                    return kill
         return None
-
-    @contextmanager
-    def _stage(self, platform: Copy, contract: Contract) -> Iterator[Stage]:
-        name = platform.template_dbname
-        with psycopg.connect(platform.database(name).url(SUPERUSER), prepare_threshold=None) as connection:
-            try:
-                with Stage.on(connection, contract) as stage:
-                    yield stage
-            finally:
-                connection.rollback()
-
-    def _case(self, name: str) -> prober.Case:
-        return next(it for it in prober.cases(self.contract) if it.name == name)
 
     # Which tests ------------------------------------------------------------------------------------------------------
 
@@ -151,47 +156,73 @@ class Killers:
 
     def _of_function(self, mutant: Mutant) -> Contract:
         """With the function, and where it works for another one with that; with all where nobody says."""
-        found = [it for it in self.contract.functions if _alike(it.name, mutant.subject)]
+        found = [it for it in self.contract.functions if probing.alike(it.name, mutant.subject)]
         entries = {(it.section, it.nth) for it in found}
         kept = tuple(it for it in self.contract.functions if (it.section, it.nth) in entries)
         asked = any(it.truth or it.then for it in kept)
-        if not asked and mutant.kind is not Kind.EXECUTE:
+        if not asked:
             return self.contract
         return replace(self.contract, functions=kept)
 
     def relevant(self, mutant: Mutant) -> list[pytest.Item]:
         """The tests that use what is broken, or speak of it; first those that have killed its like before."""
-        short = mutant.subject.partition("(")[0].partition(".")[2]
+        short = mutant.short
         found = []
-        for item in self.suite.items:
+        # Who uses a trigger uses its function; all the others write to the table as well.
+        subjects = {mutant.subject}
+        if mutant.kind is Kind.TRIGGER:
+            subjects = {f"{schema}.{word}()" for schema in ("private", "public") for word in mutant.words}
+        for item in self.items:
             used = self.used[item.nodeid]
             if module(item) in SWEEPING and mutant.kind in OF_ROWS:
                 continue
             if commits(item) and "(" not in mutant.subject:
                 # Crowds and competitors: about what functions do, unless they speak of the table.
                 used = None
-            if (used and mutant.subject in used) or short in _source(item):
+            if (used and used & subjects) or short in self.sources[item.nodeid]:
                 found.append(item)
 
+        of_module = Counter(map(module, found))
+
         def order(item: pytest.Item) -> tuple[Any, ...]:
-            source = _source(item)
-            named = sum(word in source for word in mutant.words)
-            seconds = self.records[item.nodeid]["seconds"]
-            killed = self.successes[mutant.subject, item.nodeid]
+            told = self.sources[item.nodeid]
+            named = sum(word in told for word in mutant.words)
+            # A module is about what most of its tests use.
+            affinity = of_module[module(item)] / self.sizes[module(item)]
             return (
                 -bool(named and "(" not in mutant.subject),
-                -min(killed, 3),
-                short not in item.nodeid,
-                round(seconds, 1),
+                -min(self.successes[mutant.subject, item.nodeid], 3),
+                not _is_named(mutant, item),
+                (0.05 + self._seconds(item)) / affinity**2 / (1 + self.successes[mutant.subject, module(item)]),
                 -named,
-                len(self.used[item.nodeid] or ()),
             )
 
         return sorted(found, key=order)
 
     def learn(self, mutant: Mutant, kill: Kill | None) -> None:
-        if kill is not None and kill.by == "test":
+        if kill is not None:
             self.successes[mutant.subject, kill.which] += 1
+            self.successes[mutant.kind, kill.which] += 1
+            self.successes[mutant.subject, Path(kill.which.partition("::")[0]).stem] += 1
+
+
+@contextmanager
+def _connect(copy: Copy) -> Iterator[psycopg.Connection]:
+    url = copy.database(copy.template_dbname).url(SUPERUSER)
+    with psycopg.connect(url, prepare_threshold=None, autocommit=True) as connection:
+        yield connection
+
+
+@contextmanager
+def _broken(lent: Copy, mutant: Mutant) -> Iterator[psycopg.Connection]:
+    with _connect(lent) as connection, connection.transaction(force_rollback=True):
+        connection.execute(mutant.statement.encode())
+        yield connection
+
+
+def _is_named(mutant: Mutant, item: pytest.Item) -> bool:
+    """Whether a test has it in its name: a check by what follows the two underscores."""
+    return mutant.short.rpartition("__")[2] in item.nodeid.partition("::")[2]
 
 
 def _kill(by: str, which: str, failures: Sequence[Failure]) -> Kill | None:
@@ -203,29 +234,10 @@ def _kill(by: str, which: str, failures: Sequence[Failure]) -> Kill | None:
     return Kill(by, which, f"{first.subject}: {first.what}: expected {first.expected}, found {first.observed}")
 
 
-def _alike(name: str, subject: str) -> bool:
-    """Whether the contract's spelling of a function means this one."""
-
-    def plain(text: str) -> str:
-        for short, full in (
-            ("timestamptz", "timestamp with time zone"),
-            ("varchar", "character varying"),
-            (" ", ""),
-        ):
-            text = text.replace(full, short) if short != " " else text.replace(" ", "")
-        return text
-
-    return plain(name) == plain(subject)
-
-
-@cache
-def _source(item: pytest.Item) -> str:
+def source(item: pytest.Item) -> str:
     """What a test says, and what it is given."""
     try:
         text = inspect.getsource(item.obj)  # type: ignore[attr-defined]
     except (OSError, TypeError, AttributeError):
         text = ""
     return f"{item.nodeid}\n{text}"
-
-
-__all__ = ["ForgeError", "Kill", "Killers"]

@@ -1,7 +1,8 @@
-"""One broken thing."""
+"""One broken thing, and what noticed it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Kind(StrEnum):
@@ -42,3 +43,16 @@ class Mutant:
     @property
     def name(self) -> str:
         return f"{self.subject}: {self.change}"
+
+    @property
+    def short(self) -> str:
+        """The name of the table or function, as a test would say it."""
+        return self.subject.partition("(")[0].partition(".")[2]
+
+
+class Kill(NamedTuple):
+    """What noticed a mutant: the prober, a test or a rule; which; and what it said."""
+
+    by: str
+    which: str
+    said: str

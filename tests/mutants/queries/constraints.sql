@@ -1,4 +1,4 @@
--- Not those that a partition has from its parent.
+-- Not those of a partition: it has them from its parent, or they repeat its bounds, which hold without them.
 select
     con.conrelid::int8 as relation,
     con.conname as name,
@@ -15,5 +15,5 @@ from pg_catalog.pg_constraint as con
 inner join pg_catalog.pg_class as rel on con.conrelid = rel.oid
 inner join pg_catalog.pg_namespace as sch on rel.relnamespace = sch.oid
 where sch.nspname in ('public', 'private', 'archive') and con.contype in ('c', 'f', 'p', 'u', 'x')
-    and con.conparentid = 0 and con.coninhcount = 0
+    and con.conparentid = 0 and con.coninhcount = 0 and not rel.relispartition
 order by sch.nspname, rel.relname, con.conname;

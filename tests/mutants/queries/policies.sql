@@ -2,6 +2,7 @@ select
     rel.oid::int8 as relation,
     policy.polname as name,
     pg_catalog.quote_ident(policy.polname) as quoted,
+    policy.polpermissive as is_permissive,
     pg_catalog.pg_get_expr(policy.polqual, policy.polrelid) as using_text,
     pg_catalog.pg_get_expr(policy.polwithcheck, policy.polrelid) as check_text,
     array(
