@@ -20,6 +20,7 @@ from forge_db.paths import ROOT, SCHEMA, TEMPLATES
 
 NAMES = [f"{number:02}_part.sql" for number in range(1, 9)]
 INITIAL, SEED = "000_initial_schema.sql", "001_seed_data.sql"
+UNCHANGED = f"rollback/{INITIAL} is up to date\nrollback/{SEED} is up to date\n"
 
 
 @pytest.fixture
@@ -105,18 +106,20 @@ def test_any_text_in_a_source_survives(body: str) -> None:
 def test_build_writes_what_changed_and_says_so(schema: Path, target: Path) -> None:
     first = build(schema, target)
     assert first.exit_code == 0
-    assert f"wrote {target / INITIAL}\nwrote {target / SEED}\n" == first.output
+    back = target.parent / "rollback"
+    files = (target / INITIAL, target / SEED, back / INITIAL, back / SEED)
+    assert "".join(f"wrote {path}\n" for path in files) == first.output
     os.utime(target / INITIAL, (0, 0))
     (schema / NAMES[7]).write_text("select 'changed';\n", encoding="utf-8")
     second = build(schema, target)
-    assert second.output == f"{INITIAL} is up to date\nwrote {target / SEED}\n"
+    assert second.output == f"{INITIAL} is up to date\nwrote {target / SEED}\n{UNCHANGED}"
     assert (target / INITIAL).stat().st_mtime == 0
 
 
 def test_check_passes_when_nothing_changed(schema: Path, target: Path) -> None:
     build(schema, target)
     result = build(schema, target, "--check")
-    assert (result.exit_code, result.output) == (0, f"{INITIAL} is up to date\n{SEED} is up to date\n")
+    assert (result.exit_code, result.output) == (0, f"{INITIAL} is up to date\n{SEED} is up to date\n{UNCHANGED}")
 
 
 def test_check_shows_the_difference_fails_and_writes_nothing(schema: Path, target: Path) -> None:

@@ -5,8 +5,10 @@ Run by `make test-supabase-cli`, which installs the CLI.
 
 import json
 import os
+import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import pytest
 from forge_db import assemble, migrations
 from forge_db.errors import ForgeError
 from forge_db.paths import ROOT
+from harness import legacy
 from harness.databases import Database, Platform
 
 pytestmark = pytest.mark.supabase_cli
@@ -189,6 +192,69 @@ def test_the_repair_that_apply_suggests_works(cli: Cli, empty_database: Database
     command = str(refused.value.hint).partition("supabase ")[2].split()
     cli.read(empty_database, *command)
     assert [it.version for it in migrations.apply(empty_database.url(), cli.migrations)] == ["000"]
+
+
+# The record of migrations that a legacy installation may have.
+RECORDS: dict[str, tuple[str, ...] | None] = {
+    "no record": None,
+    "an empty record": (),
+    "some versions": legacy.VERSIONS[2:5],
+    "all versions": legacy.VERSIONS,
+    "a version of somebody else": (*legacy.VERSIONS, "20240101000000"),
+}
+
+
+@pytest.mark.one_platform
+@pytest.mark.parametrize(
+    "recorded",
+    # The last holds what the others do.
+    [*(pytest.param(it, marks=pytest.mark.slow) for it in list(RECORDS.values())[:-1]), list(RECORDS.values())[-1]],
+    ids=RECORDS,
+)
+def test_a_legacy_project_is_brought_over_as_the_document_says(
+    cli: Cli, empty_database: Database, scratch: Database, recorded: tuple[str, ...] | None
+) -> None:
+    text = (ROOT / "supabase" / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## An existing project with the legacy tables")[2].partition("\n## ")[0]
+    commands, repair = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    park, push, bring_over = commands.splitlines()
+    legacy.install(empty_database, "B")
+    if recorded is not None:
+        legacy.record(empty_database, recorded)
+    shutil.rmtree(cli.folder / "supabase")
+    shutil.copytree(ROOT / "supabase", cli.folder / "supabase", ignore=shutil.ignore_patterns(".temp"))
+
+    def sh(command: str, **variables: str) -> tuple[int, str]:
+        programs = (cli.program, sys.executable, empty_database.server.binaries.tool("psql"))
+        path = os.pathsep.join([*(str(Path(it).parent) for it in programs), os.environ["PATH"]])
+        telling = {"SUPABASE_TELEMETRY_DISABLED": "1", "SUPABASE_NO_UPDATE_NOTIFIER": "1"}
+        done = subprocess.run(
+            ["sh", "-ec", command],
+            cwd=cli.folder,
+            env={**os.environ, **telling, "PATH": path, "DATABASE_URL": empty_database.url(), **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout
+
+    early = sh(push)
+    assert early[0] == 1, "before the tables are parked nothing is pushed"
+    assert sh(park)[0] == 0
+    code, said = sh(push)
+    if foreign := [it for it in recorded or () if it not in legacy.VERSIONS]:
+        assert code == 1
+        assert f"migration repair --status reverted {' '.join(foreign)}" in said
+        assert sh(repair, VERSIONS=" ".join(foreign))[0] == 0
+        code, said = sh(push)
+    assert code == 0, said
+    code, said = sh(bring_over)
+    assert (code, said.splitlines()[-1]) == (0, "every row is accounted for"), said
+    assert sh(push)[0] == 0
+    with empty_database.connect() as owner:
+        assert migrations.recorded(owner) == ["000", "001"]
+    assert history(empty_database) == history(scratch)
 
 
 def test_the_advisors_find_nothing_but_indexes_not_used_yet(cli: Cli, scratch: Database) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple, NoReturn
 import click
 import jinja2
 
+from forge_db import rollback
 from forge_db.errors import ForgeError
 from forge_db.paths import MIGRATIONS, SCHEMA, TEMPLATES
 from forge_db.statements import split, tokens
@@ -46,6 +47,14 @@ def build(schema_dir: Path = SCHEMA, templates_dir: Path = TEMPLATES) -> dict[st
         except jinja2.TemplateError as error:
             raise ForgeError(f"template {name}.j2: {error}", f"Mend it in {templates_dir}.") from error
     return migrations
+
+
+def build_rollbacks(schema_dir: Path = SCHEMA) -> dict[str, str]:
+    """Return the text of the way back from each migration, by file name. Judges no source: build() does."""
+    files = {int(path.name[:2]): path for path in schema_dir.glob("[0-9][0-9]_*.sql")}
+    return rollback.build(
+        {name: "\n".join(files[it].read_text(encoding="utf-8") for it in numbers) for name, numbers in PLAN.items()}
+    )
 
 
 def read_sources(folder: Path) -> list[Source]:
@@ -112,8 +121,10 @@ def command(check: bool, schema: Path, migrations: Path) -> None:
       forge-db build --check    what continuous integration runs
     """
     stale = []
-    for name, wanted in build(schema).items():
-        target = migrations / name
+    made = {migrations / name: text for name, text in build(schema).items()}
+    made |= {migrations.parent / "rollback" / name: text for name, text in build_rollbacks(schema).items()}
+    for target, wanted in made.items():
+        name = target.name if target.parent == migrations else f"rollback/{target.name}"
         current = target.read_text(encoding="utf-8") if target.exists() else ""
         if wanted == current:
             click.echo(f"{name} is up to date")
@@ -124,7 +135,7 @@ def command(check: bool, schema: Path, migrations: Path) -> None:
             )
             click.echo("\n".join(lines))
         else:
-            migrations.mkdir(parents=True, exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(wanted, encoding="utf-8", newline="\n")
             click.echo(f"wrote {target}")
     if stale:
