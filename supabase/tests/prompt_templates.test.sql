@@ -1,0 +1,274 @@
+-- public.prompt_templates: what every role may do with it, tried with real statements.
+-- Generated from tests/access_contract.toml by `forge-db emit-pgtap`: change that, not this. `supabase test db` runs it.
+
+begin;
+
+set local search_path = public, extensions;
+set local client_min_messages = warning;
+select plan(96);
+
+-- People: the first one speaks -----------------------------------------------------------------------------------
+
+insert into auth.users (id, aud, role, email) values
+('00000000-0000-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
+('00000000-0000-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
+('00000000-0000-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
+grant app_admin to current_user;
+
+create function pg_temp.speak_as(speaker text) returns void language plpgsql as $$
+declare
+    me uuid := case when speaker in ('authenticated', 'app_admin') then '00000000-0000-4000-8000-000000000001' end;
+begin
+    perform set_config('request.jwt.claims', json_build_object('sub', me, 'role', speaker)::text, true);
+    perform set_config('role', speaker, true);
+end
+$$;
+
+-- Rows ------------------------------------------------------------------------------------------------------------
+
+delete from public.prompt_templates;
+
+create temporary table kinds (nth integer generated always as identity, kind text, row text);
+insert into kinds (kind, row) values
+('own, is_active, is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_public) values ('00000000-0000-4000-8000-000000000001', 'probe_1', 'probe_1', 'probe_1', 'true')$$),
+('own, is_active, not is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content) values ('00000000-0000-4000-8000-000000000001', 'probe_2', 'probe_2', 'probe_2')$$),
+('own, not is_active, is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_public, is_active) values ('00000000-0000-4000-8000-000000000001', 'probe_3', 'probe_3', 'probe_3', 'true', 'false')$$),
+('own, not is_active, not is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_active) values ('00000000-0000-4000-8000-000000000001', 'probe_4', 'probe_4', 'probe_4', 'false')$$),
+('another''s, is_active, is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_public) values ('00000000-0000-4000-8000-000000000003', 'probe_5', 'probe_5', 'probe_5', 'true')$$),
+('another''s, is_active, not is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content) values ('00000000-0000-4000-8000-000000000003', 'probe_6', 'probe_6', 'probe_6')$$),
+('another''s, not is_active, is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_public, is_active) values ('00000000-0000-4000-8000-000000000003', 'probe_7', 'probe_7', 'probe_7', 'true', 'false')$$),
+('another''s, not is_active, not is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_active) values ('00000000-0000-4000-8000-000000000003', 'probe_8', 'probe_8', 'probe_8', 'false')$$),
+('nobody''s, is_active, is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_public) values (null, 'probe_9', 'probe_9', 'probe_9', 'true')$$),
+('nobody''s, is_active, not is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content) values (null, 'probe_10', 'probe_10', 'probe_10')$$),
+('nobody''s, not is_active, is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_public, is_active) values (null, 'probe_11', 'probe_11', 'probe_11', 'true', 'false')$$),
+('nobody''s, not is_active, not is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_active) values (null, 'probe_12', 'probe_12', 'probe_12', 'false')$$);
+
+-- What becomes of a statement, on one kind of row after the other: the number of rows that it met, or the SQLSTATE that
+-- refused it; once, if it is always the same. "insert" stands for the row's own. Nothing of it remains.
+create function pg_temp.outcomes(speaker text, statement text) returns text language plpgsql as $$
+declare
+    kind record;
+    sent text := statement;
+    outcome text;
+    outcomes text[] := '{}';
+begin
+    for kind in select * from pg_temp.kinds order by nth loop
+        begin
+            if statement like 'insert%' then
+                sent := kind.row || substr(statement, 7);
+            else
+                execute kind.row;
+            end if;
+            begin
+                perform pg_temp.speak_as(speaker);
+                execute sent;
+                get diagnostics outcome = row_count;
+            exception when others then
+                outcome := sqlstate;
+            end;
+            raise exception using errcode = 'UNDO1';
+        exception when sqlstate 'UNDO1' then
+            outcomes := outcomes || outcome;
+        end;
+    end loop;
+    return case when outcomes[1] = all (outcomes) then outcomes[1] else array_to_string(outcomes, ' ') end;
+end
+$$;
+
+-- Rights ----------------------------------------------------------------------------------------------------------
+
+-- What a role may do by whatever way it came to it: by itself, as a member, as one of the public. '*' is all columns,
+-- also those to come.
+create function pg_temp.rights(role_name text, table_name text) returns table (privilege text, columns text[])
+language sql as $$
+    select * from (select privilege, case
+        when has_table_privilege(role_name, table_name, privilege) then array['*']
+        when privilege in ('select', 'insert', 'update', 'references') then array(
+            select attname::text from pg_attribute
+            where attrelid = table_name::regclass and attnum > 0 and not attisdropped
+                and has_column_privilege(role_name, table_name, attnum, privilege)
+            order by attname
+        )
+        else array[]::text[]
+    end as columns
+    from unnest(string_to_array(
+        'select insert update delete truncate references trigger'
+        || case when current_setting('server_version_num')::int >= 170000 then ' maintain' else '' end, ' '
+    )) as privilege) as rights
+    where columns <> '{}'
+$$;
+
+select set_eq(
+    $$ select * from pg_temp.rights('anon', 'public.prompt_templates') $$,
+    $$ values
+    ('select', '{*}'::text[])
+    $$,
+    'anon has these rights and no others'
+);
+select set_eq(
+    $$ select * from pg_temp.rights('authenticated', 'public.prompt_templates') $$,
+    $$ values
+    ('select', '{*}'::text[]),
+    ('insert', '{description, framework_id, is_active, is_public, name, template_content, user_id, variables}'::text[]),
+    ('update', '{description, framework_id, is_active, is_public, name, template_content, updated_at, variables}'::text[]),
+    ('delete', '{*}'::text[])
+    $$,
+    'authenticated has these rights and no others'
+);
+select set_eq(
+    $$ select * from pg_temp.rights('app_admin', 'public.prompt_templates') $$,
+    $$ values
+    ('select', '{*}'::text[]),
+    ('insert', '{description, framework_id, is_active, is_public, name, template_content, user_id, variables}'::text[]),
+    ('update', '{description, framework_id, is_active, is_public, name, template_content, updated_at, variables}'::text[]),
+    ('delete', '{*}'::text[])
+    $$,
+    'app_admin has these rights and no others'
+);
+select set_eq(
+    $$ select * from pg_temp.rights('service_role', 'public.prompt_templates') $$,
+    $$ values
+    ('select', '{*}'::text[]),
+    ('insert', '{*}'::text[]),
+    ('update', '{*}'::text[]),
+    ('delete', '{*}'::text[])
+    $$,
+    'service_role has these rights and no others'
+);
+
+-- Statements ------------------------------------------------------------------------------------------------------
+-- What becomes of each on a row that is
+--   1. own, is_active, is_public
+--   2. own, is_active, not is_public
+--   3. own, not is_active, is_public
+--   4. own, not is_active, not is_public
+--   5. another's, is_active, is_public
+--   6. another's, is_active, not is_public
+--   7. another's, not is_active, is_public
+--   8. another's, not is_active, not is_public
+--   9. nobody's, is_active, is_public
+--   10. nobody's, is_active, not is_public
+--   11. nobody's, not is_active, is_public
+--   12. nobody's, not is_active, not is_public
+
+select is(pg_temp.outcomes(speaker, statement), expected, speaker || ': ' || statement)
+from (values
+    ('anon', $$select * from public.prompt_templates$$, '1 0 0 0 1 0 0 0 1 0 0 0'),
+    ('anon', $$insert$$, '42501'),
+    ('anon', $$update public.prompt_templates set description = 'probe_16'$$, '42501'),
+    ('anon', $$delete from public.prompt_templates$$, '42501'),
+    ('authenticated', $$select * from public.prompt_templates$$, '1 1 1 1 1 0 0 0 1 0 0 0'),
+    ('authenticated', $$insert$$, '1 1 1 1 42501 42501 42501 42501 42501 42501 42501 42501'),
+    ('authenticated', $$insert returning id$$, '1 1 1 1 42501 42501 42501 42501 42501 42501 42501 42501'),
+    ('authenticated', $$insert on conflict (id) do update set description = 'probe_16'$$, '1 1 1 1 42501 42501 42501 42501 42501 42501 42501 42501'),
+    ('authenticated', $$update public.prompt_templates set description = 'probe_16'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set description = 'probe_16' where id is not null returning id$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set framework_id = 'probe_17'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set name = 'probe_15'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set template_content = 'probe_18'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set updated_at = '2001-01-01 00:00:24+00'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set variables = '[]'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501'),
+    ('authenticated', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000001'$$, '42501'),
+    ('authenticated', $$update public.prompt_templates set user_id = null$$, '42501'),
+    ('authenticated', $$update public.prompt_templates set is_active = 'false'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set is_active = 'true'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set is_public = 'false'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set is_public = 'true'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$delete from public.prompt_templates$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$delete from public.prompt_templates where id is not null returning id$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('service_role', $$select * from public.prompt_templates$$, '1'),
+    ('service_role', $$insert$$, '1'),
+    ('service_role', $$insert returning id$$, '1'),
+    ('service_role', $$insert on conflict (id) do update set description = 'probe_16'$$, '1'),
+    ('service_role', $$update public.prompt_templates set description = 'probe_16'$$, '1'),
+    ('service_role', $$update public.prompt_templates set description = 'probe_16' where id is not null returning id$$, '1'),
+    ('service_role', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000003'$$, '1'),
+    ('service_role', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000001'$$, '1'),
+    ('service_role', $$update public.prompt_templates set user_id = null$$, '1'),
+    ('service_role', $$update public.prompt_templates set is_active = 'false'$$, '1'),
+    ('service_role', $$update public.prompt_templates set is_active = 'true'$$, '1'),
+    ('service_role', $$update public.prompt_templates set is_public = 'false'$$, '1'),
+    ('service_role', $$update public.prompt_templates set is_public = 'true'$$, '1'),
+    ('service_role', $$delete from public.prompt_templates$$, '1'),
+    ('service_role', $$delete from public.prompt_templates where id is not null returning id$$, '1')
+) as tried (speaker, statement, expected);
+
+update auth.users set role = 'app_admin' where id = '00000000-0000-4000-8000-000000000001';
+delete from public.prompt_templates;
+
+select is(pg_temp.outcomes(speaker, statement), expected, speaker || ': ' || statement)
+from (values
+    ('app_admin', $$select * from public.prompt_templates$$, '1 1 1 1 1 0 0 0 1 1 1 1'),
+    ('app_admin', $$insert$$, '1 1 1 1 42501 42501 42501 42501 1 1 1 1'),
+    ('app_admin', $$insert returning id$$, '1 1 1 1 42501 42501 42501 42501 1 1 1 1'),
+    ('app_admin', $$insert on conflict (id) do update set description = 'probe_16'$$, '1 1 1 1 42501 42501 42501 42501 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set description = 'probe_16'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set description = 'probe_16' where id is not null returning id$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set framework_id = 'probe_17'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set name = 'probe_15'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set template_content = 'probe_18'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set updated_at = '2001-01-01 00:00:24+00'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set variables = '[]'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501'),
+    ('app_admin', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000001'$$, '42501'),
+    ('app_admin', $$update public.prompt_templates set user_id = null$$, '42501'),
+    ('app_admin', $$update public.prompt_templates set is_active = 'false'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set is_active = 'true'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set is_public = 'false'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set is_public = 'true'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$delete from public.prompt_templates$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$delete from public.prompt_templates where id is not null returning id$$, '1 1 1 1 0 0 0 0 1 1 1 1')
+) as tried (speaker, statement, expected);
+
+-- A second lock: should every grant slip in, and no trigger speak first, the policies alone hold --------------------
+
+grant select, insert, update, delete on public.prompt_templates to anon, authenticated, app_admin;
+alter table public.prompt_templates disable trigger user;
+select is(pg_temp.outcomes(speaker, statement), expected, speaker || ', given every grant: ' || statement)
+from (values
+    ('app_admin', $$select * from public.prompt_templates$$, '1 1 1 1 1 0 0 0 1 1 1 1'),
+    ('app_admin', $$insert$$, '1 1 1 1 42501 42501 42501 42501 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set description = 'probe_16'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501 42501 42501 42501 0 0 0 0 42501 42501 42501 42501'),
+    ('app_admin', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000001'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set user_id = null$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set is_active = 'false'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set is_active = 'true'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set is_public = 'false'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set is_public = 'true'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$delete from public.prompt_templates$$, '1 1 1 1 0 0 0 0 1 1 1 1')
+) as tried (speaker, statement, expected);
+
+update auth.users set role = 'authenticated' where id = '00000000-0000-4000-8000-000000000001';
+delete from public.prompt_templates;
+
+alter table public.prompt_templates disable trigger user;
+select is(pg_temp.outcomes(speaker, statement), expected, speaker || ', given every grant: ' || statement)
+from (values
+    ('anon', $$select * from public.prompt_templates$$, '1 0 0 0 1 0 0 0 1 0 0 0'),
+    ('anon', $$insert$$, '42501'),
+    ('anon', $$update public.prompt_templates set description = 'probe_16'$$, '0'),
+    ('anon', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000003'$$, '0'),
+    ('anon', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000001'$$, '0'),
+    ('anon', $$update public.prompt_templates set user_id = null$$, '0'),
+    ('anon', $$update public.prompt_templates set is_active = 'false'$$, '0'),
+    ('anon', $$update public.prompt_templates set is_active = 'true'$$, '0'),
+    ('anon', $$update public.prompt_templates set is_public = 'false'$$, '0'),
+    ('anon', $$update public.prompt_templates set is_public = 'true'$$, '0'),
+    ('anon', $$delete from public.prompt_templates$$, '0'),
+    ('authenticated', $$select * from public.prompt_templates$$, '1 1 1 1 1 0 0 0 1 0 0 0'),
+    ('authenticated', $$insert$$, '1 1 1 1 42501 42501 42501 42501 42501 42501 42501 42501'),
+    ('authenticated', $$update public.prompt_templates set description = 'probe_16'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501 42501 42501 42501 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000001'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set user_id = null$$, '42501 42501 42501 42501 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set is_active = 'false'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set is_active = 'true'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set is_public = 'false'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set is_public = 'true'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$delete from public.prompt_templates$$, '1 1 1 1 0 0 0 0 0 0 0 0')
+) as tried (speaker, statement, expected);
+
+select * from finish();
+rollback;
