@@ -1,0 +1,281 @@
+"""supabase/types is up to date; wrong code does not compile against it; real rows and real answers fit."""
+
+import json
+import re
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+import forge_types
+from forge_db import access, cli, client_types, shapes
+from forge_db.access import world
+from forge_db.access.stage import Stage
+from forge_db.client_types import TARGET
+from forge_db.errors import ForgeError
+from forge_db.shapes import Shapes
+from harness import people
+from harness.databases import Database, Platform
+from harness.node import compiled
+from harness.session import Session
+
+DECLARED = re.compile(r"^ {6}(\w+):", re.MULTILINE)
+
+
+def committed() -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in TARGET.iterdir() if path.is_file()}
+
+
+def stale(written: dict[str, str]) -> list[str]:
+    return sorted(name for name, text in written.items() if committed().get(name) != text)
+
+
+# What is written ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.one_platform
+def test_layer_on_top_is_up_to_date(connection: psycopg.Connection) -> None:
+    written = client_types.narrow(connection, access.load())
+    assert not stale(written), "run `make types` and commit the result"
+    assert set(committed()) == {*written, *client_types.GENERATED}
+
+
+@pytest.mark.supabase_cli
+@pytest.mark.one_platform
+def test_what_the_cli_generates_is_up_to_date(scratch: Database) -> None:
+    try:
+        assert not stale(client_types.generate(f"{scratch.url()}?sslmode=disable")), "run `make types` and commit"
+    except ForgeError as error:
+        pytest.fail(f"{error.message}. {error.hint}", pytrace=False)
+
+
+def test_types_name_what_an_api_role_reaches_and_no_more() -> None:
+    text = committed()["database.types.ts"]
+    tables, _, rest = text.partition("Views: {")
+    functions = DECLARED.findall(rest.partition("Functions: {")[2].partition("Enums: {")[0])
+    terms = access.load()
+    assert DECLARED.findall(tables.partition("Tables: {")[2]) == sorted(
+        name.removeprefix("public.") for name, table in terms.tables.items() if table.cells
+    )
+    assert set(functions) == {
+        it.name.partition("(")[0].removeprefix("public.")
+        for it in terms.functions
+        if it.name.startswith("public.") and it.roles
+    }
+
+
+def test_without_node_the_command_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(client_types, "NODE", tmp_path)
+    monkeypatch.delenv("SUPABASE_CLI", raising=False)
+    with pytest.raises(ForgeError, match="supabase is not installed") as refused:
+        client_types.generate("postgresql://nobody@localhost/nothing")
+    assert "make types" in str(refused.value.hint)
+
+
+@pytest.mark.one_platform
+def test_command_writes_what_is_stale_and_nothing_else(
+    connection: psycopg.Connection, platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_types, "ROOT", tmp_path)
+    monkeypatch.setattr(client_types, "TARGET", tmp_path / "types")
+    monkeypatch.setattr(client_types, "generate", lambda _: {"old.ts": "new", "same.ts": ""})
+    monkeypatch.setattr(client_types, "narrow", lambda *_: {"missing.ts": "new"})
+    (tmp_path / "types").mkdir()
+    for name in ("old.ts", "same.ts"):
+        (tmp_path / "types" / name).write_text("")
+    url = f"--database-url={platform.database(connection.info.dbname).url()}"
+    run = partial(CliRunner().invoke, cli.main, catch_exceptions=False)
+    refused = run(["types", url, "--check"])
+    assert (refused.exit_code, (tmp_path / "types" / "old.ts").read_text()) == (1, "")
+    assert "stale: missing.ts, old.ts" in refused.output
+    assert run(["types", url]).output == "wrote supabase/types/missing.ts\nwrote supabase/types/old.ts\n"
+    assert run(["types", url, "--check"]).output == "types is up to date\n"
+
+
+# What does not compile ------------------------------------------------------------------------------------------------
+
+HEAD = """
+import { createClient } from "@supabase/supabase-js";
+import type { Database, Result, Tables, TablesInsert, UserDatabase } from "./supabase/types/forge.types";
+const user = createClient<UserDatabase>("https://example.supabase.co", "key");
+const server = createClient<Database>("https://example.supabase.co", "key");
+const owner = "3f0c9b1e-5b1c-4a52-9d2e-1f0e6a1b2c3d";
+export async function run() {
+"""
+PROMPT = "user_id: owner, framework_id: 'roses', framework_name: 'R', model: 'm', provider: 'openai', user_input: 'x'"
+RIGHT = {
+    "insert": f"await user.from('prompt_history').insert({{ {PROMPT}, status: 'pending' }});",
+    "update": "await user.from('prompt_history').update({ status: 'failed' }).eq('id', owner);",
+    "filter": "await user.from('feedback').select('id, status').eq('status', 'open');",
+    "union": "const status: Tables<'feedback'>['status'] = 'in_progress'; return status;",
+    "shape": "const { data } = await user.from('prompt_templates').select('variables').single();"
+    " return data?.variables?.[0]?.max_length?.toFixed();",
+    "models": "const { data } = await user.from('api_providers').select('supported_models').single();"
+    " return data?.supported_models?.map((it) => it.prices[0]?.input_usd_per_million.toFixed(2));",
+    "row of a function": "const { data } = await user.rpc('check_rate_limit', { provider: 'openai' });"
+    " return data?.allowed ? data.remaining_day?.toFixed() : data?.retry_after_seconds?.toFixed();",
+    "rows of a function": "const { data } = await user.rpc('search_prompt_history', { query: 'x' });"
+    " return data?.map((it) => it.status === 'completed' && it.ai_response_highlight?.length);",
+    "checks": "const { data } = await server.rpc('health_check');"
+    " return data?.checks.filter((it) => it.status === 'critical').map((it) => it.hint?.length);",
+    "staff": "await server.rpc('respond_to_feedback', { feedback_id: owner, response: 'x', new_status: 'closed' });",
+    "server's column": "await server.from('prompt_templates').update({ usage_count: 0 }).eq('id', owner);",
+    "null where the table has it": "const it: Tables<'feedback'> | null = null; return it as unknown;",
+}
+WRONG = {
+    "column of an insert": f"await user.from('prompt_history').insert({{ {PROMPT}, modle: 'x' }});",
+    "column of an update": "await user.from('user_preferences').update({ colour: 'x' }).eq('user_id', owner);",
+    "column of a select": "const { data } = await user.from('feedback').select('id, state').single(); return data!.id;",
+    "column of a filter": "await user.from('feedback').select('id').eq('stat', 'open');",
+    "table": "await user.from('prompts').select('id');",
+    "function": "await user.rpc('check_rate_limits', { provider: 'openai' });",
+    "argument": "await user.rpc('check_rate_limit', { name: 'openai' });",
+    "missing argument": "await user.rpc('save_api_key', { provider: 'openai' });",
+    "status outside the list": f"await user.from('prompt_history').insert({{ {PROMPT}, status: 'done' }});",
+    "status in an update": "await user.from('prompt_history').update({ status: 'done' }).eq('id', owner);",
+    "status in a filter": "await user.from('feedback').select('id').eq('status', 'new');",
+    "status of staff": "await server.rpc('respond_to_feedback', "
+    "{ feedback_id: owner, response: 'x', new_status: 'done' });",
+    "missing required field": "await user.from('prompt_history').insert({ user_id: owner, model: 'm' });",
+    "required field of a type": "const it: TablesInsert<'feedback'> = { rating: 5 }; return it;",
+    "null where the table has none": "const it: Tables<'feedback'>['message'] = null; return it;",
+    "forgotten null": "const { data } = await user.from('feedback').select('rating').single();"
+    " return data!.rating.toFixed();",
+    "column that users may not write": "await user.from('prompt_templates').update({ usage_count: 0 });",
+    "column that users may not insert": "await user.from('feedback').insert({ message: 'x', status: 'closed' });",
+    "table without writing": "await user.from('user_sessions').insert({ user_id: owner });",
+    "function of the server": "await user.rpc('decrypt_api_key', { user_id: owner, provider: 'openai' });",
+    "table of staff only": "await user.from('audit_log').select('id');",
+    "key of a shape": "const it: Result<'health_check'>['checks'][0]['state'] = 'ok'; return it;",
+}
+
+
+@pytest.mark.supabase_cli
+def test_right_code_compiles_and_wrong_code_does_not(tmp_path: Path) -> None:
+    """All in one run of the compiler: a file each."""
+    files = {f"right-{number}.ts": f"{HEAD}{line}\n}}" for number, line in enumerate(RIGHT.values())}
+    files |= {f"wrong-{number}.ts": f"{HEAD}{line}\n}}" for number, line in enumerate(WRONG.values())}
+    said = compiled(tmp_path, files)
+    refused = set(re.findall(r"^(\w+-\d+\.ts)\(", said, re.MULTILINE))
+    assert [name for n, name in enumerate(RIGHT) if f"right-{n}.ts" in refused] == [], said
+    assert [name for n, name in enumerate(WRONG) if f"wrong-{n}.ts" not in refused] == []
+
+
+# What fits ------------------------------------------------------------------------------------------------------------
+
+
+def title(table: str) -> str:
+    return "".join(word.capitalize() for word in table.split("_"))
+
+
+@pytest.mark.one_platform
+def test_every_row_fits_its_model(connection: psycopg.Connection) -> None:
+    """Rows of every kind, as psycopg and as PostgREST give them."""
+    with Stage.on(connection, access.load()) as stage:
+        world.populate(stage)
+        for name in stage.contract.tables:
+            model: type[BaseModel] = getattr(forge_types, f"{title(name.removeprefix('public.'))}Row")
+            rows = stage.session.query(f"select * from {name}", {})
+            assert rows, f"{name} has no row to try"
+            for row in [
+                *rows,
+                *(it["row"] for it in stage.session.query(f"select to_jsonb(t) as row from {name} t", {})),
+            ]:
+                model.model_validate(row)
+
+
+def test_a_status_outside_the_list_does_not_fit() -> None:
+    adapter: TypeAdapter[Any] = TypeAdapter(forge_types.FeedbackStatus)
+    assert adapter.validate_python("open") == "open"
+    with pytest.raises(ValidationError):
+        adapter.validate_python("done")
+
+
+def fits(shape: str, value: Any) -> None:
+    """Hold a value against a type of shapes.toml, by which a key more is wrong as well."""
+    known = {**Shapes.load().shapes, **dict.fromkeys(vars(forge_types), ())}
+    adapter: TypeAdapter[Any] = TypeAdapter(eval(shapes.python(shape, known), {**vars(forge_types)}))
+    adapter.validate_python(value, strict=True, extra="forbid")
+
+
+@pytest.mark.one_platform
+def test_columns_of_jsonb_have_their_shapes(db: Session) -> None:
+    """What the seeds hold, and what users and triggers add."""
+    ada = people.sign_up(db, "ada@example.com")
+    variables = [{"name": "a"}, {"name": "b", "description": "B", "required": True, "default": "x", "max_length": 5}]
+    db.add("prompt_templates", user_id=ada.id, template_content="{{a}} {{b}}", variables=json.dumps(variables))
+    db.add("feedback")
+    db.as_owner().run("select private.roll_up_feedback(array[(now() at time zone 'utc')::date])")
+    tried = set()
+    for place, shape in Shapes.load().columns.items():
+        table, _, column = place.partition(".")
+        for value in db.as_owner().column(f"select {column} from public.{table} where {column} is not null"):
+            fits(shape, value)
+            tried.add(place)
+    assert tried == set(Shapes.load().columns)
+
+
+CALLS = {
+    "check_rate_limit": "'openai'",
+    "search_prompt_history": "'probe'",
+    "respond_to_feedback": None,  # a row of a table, tried as such
+    "generate_daily_feedback_analytics": None,
+    "log_security_event": "'sign_in_failed', 'warning'",
+}
+STAFF = ("get_user_activity",)
+SERVER = (
+    "health_check", "integrity_check", "security_audit", "daily_maintenance", "analyze_all_tables", "vacuum_all_tables",
+    "log_security_event",
+)  # fmt: skip
+SCHEDULER = """
+    create schema if not exists cron;
+    create table cron.job (jobid bigint, jobname text);
+    create function cron.schedule(text, text, text) returns bigint language sql return 1;
+    create function cron.unschedule(bigint) returns boolean language sql return true
+"""
+
+
+@pytest.mark.one_platform
+def test_answers_of_functions_have_their_shapes(db: Session) -> None:
+    ada, staff = people.sign_up(db, "ada@example.com"), people.sign_up(db, "staff@example.com", role="app_admin")
+    db.add("api_configurations", user_id=ada.id)
+    db.add("prompt_history", user_id=ada.id, user_input="probe", ai_response="probe", tokens_used=5, cost_usd="0.1")
+    db.add("prompt_history", user_id=ada.id, user_input="probe")
+    db.as_user(ada).run("select public.log_api_usage('openai', '/v1', 1, 1, 250, 200, null, gen_random_uuid())")
+    db.as_owner().run(SCHEDULER)
+    for name, shape in Shapes.load().results.items():
+        arguments = CALLS.get(name, "")
+        if arguments is None:
+            continue
+        speak = db.as_server() if name in SERVER else db.as_staff(staff) if name in STAFF else db.as_user(ada)
+        found = [
+            row["item"] for row in speak.rows(f"select to_jsonb(it) as item from public.{name}({arguments}) as it")
+        ]
+        assert found, name
+        fits(shape, found if name == "search_prompt_history" else found[0])
+
+
+@pytest.mark.one_platform
+def test_results_name_functions_and_the_columns_that_they_declare(db: Session) -> None:
+    known = Shapes.load()
+    declared = {
+        row["proname"]: row["columns"]
+        for row in db.as_owner().rows(
+            """
+            select
+                proname::text,
+                array(
+                    select item.name from unnest(proargnames, proargmodes) as item (name, mode)
+                    where item.mode in ('o', 't')
+                ) as columns
+            from pg_proc where pronamespace = 'public'::regnamespace
+            """
+        )
+    }
+    for name, shape in known.results.items():
+        if columns := declared[name]:
+            assert list(known.shapes[shape.removesuffix("[]")]) == columns
