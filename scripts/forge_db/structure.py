@@ -27,27 +27,35 @@ def render(connection: psycopg.Connection[Any]) -> str:
         loader=jinja2.FileSystemLoader(TARGET.parent), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )
     environment.filters["code"] = code
-    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute("set local search_path = ''")  # so that every name is written with its schema
-        found = {path.stem: cursor.execute(path.read_bytes()).fetchall() for path in sorted(QUERIES.glob("*.sql"))}
+    found = read(connection)
     template = environment.get_template(f"{TARGET.name}.j2")
     text = template.render(files=files(found), functions=found["functions"])
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
-def files(found: dict[str, list[Row]]) -> list[Row]:
-    """The schema files in order: what their first line says, and the tables that each makes, in its order."""
-    details = {
+def read(connection: psycopg.Connection[Any]) -> dict[str, list[Row]]:
+    """The rows of each query in sql/structure, by its name."""
+    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute("set local search_path = ''")  # so that every name is written with its schema
+        return {path.stem: cursor.execute(path.read_bytes()).fetchall() for path in sorted(QUERIES.glob("*.sql"))}
+
+
+def details(found: dict[str, list[Row]]) -> dict[str, dict[str, list[Row]]]:
+    """What there is to each table, by kind and table."""
+    return {
         kind: {name: list(rows) for name, rows in groupby(found[kind], key=lambda row: str(row["table_name"]))}
         for kind in ("columns", "constraints", "indexes", "policies", "triggers", "access")
     }
+
+
+def files(found: dict[str, list[Row]]) -> list[Row]:
+    """The schema files in order: what their first line says, and the tables that each makes, in its order."""
+    by_table = details(found)
     descriptions = {str(row["table_name"]): row["description"] for row in found["tables"]}
     listed = []
     for path in sorted(SCHEMA.glob("*.sql")):
-        sql = path.read_text(encoding="utf-8")
-        made = re.findall(r"^create table if not exists (\S+)", sql, re.MULTILINE)
-        tables = [table(name, descriptions.pop(name), details) for name in made if name in descriptions]
-        summary = sql.partition("\n")[0].partition(": ")[2]
+        summary, made = made_by(path)
+        tables = [table(name, descriptions.pop(name), by_table) for name in made if name in descriptions]
         listed.append({"name": path.name, "summary": summary, "tables": tables})
     if descriptions:
         raise ForgeError(
@@ -55,6 +63,13 @@ def files(found: dict[str, list[Row]]) -> list[Row]:
             "Describe a database that holds this project alone, as `make up` makes it.",
         )
     return listed
+
+
+def made_by(path: Path) -> tuple[str, list[str]]:
+    """What the first line of a schema file says about it, and the tables that it makes, in its order."""
+    sql = path.read_text(encoding="utf-8")
+    made = re.findall(r"^create table if not exists (\S+)", sql, re.MULTILINE)
+    return sql.partition("\n")[0].partition(": ")[2], made
 
 
 def table(name: str, description: str, details: dict[str, dict[str, list[Row]]]) -> Row:
