@@ -40,14 +40,14 @@ reset: install ## throw its data away and start anew; asks first
 
 .PHONY: test
 test: install ## run every test
-	@$(PYTEST) -m "not supabase_cli and not second_opinions and not pgbouncer and not pg_cron and not slow" $(ARGS)
+	@$(PYTEST) -m "not supabase_cli and not second_opinions and not pgtap and not pgbouncer and not pg_cron and not browser and not slow" $(ARGS)
 
 .PHONY: test-rls
 test-rls: install ## run the access tests on PostgreSQL 17: who may see and do what
 	@$(PYTEST) -m access --platform pg17-explicit $(ARGS)
 
 .PHONY: test-slow
-test-slow: install ## run the long versions of some tests: minutes instead of seconds
+test-slow: install-supabase-cli ## run the long versions of some tests: minutes instead of seconds
 	@$(PYTEST) -m slow --platform pg17-explicit $(ARGS)
 
 .PHONY: test-mutants
@@ -66,9 +66,20 @@ test-pgbouncer: install ## run the tests with a pooler in between (needs pgbounc
 test-pg-cron: install ## run the tests with pg_cron, which take minutes (needs it: apt install postgresql-15-cron)
 	@$(PY) -m pytest -m pg_cron $(ARGS)
 
+.PHONY: test-pgtap
+test-pgtap: install ## run the pgTAP tests, and see them catch what is planted (needs Debian's PostgreSQL 15, pgTAP)
+	@[ -e /usr/share/postgresql/15/extension/pgtap.control ] && command -v pg_prove >/dev/null || { \
+		echo "error: PostgreSQL 15 with pgTAP and pg_prove is needed, as Debian packages them" >&2; \
+		echo "hint: apt install postgresql-15 postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl" >&2; exit 1; }
+	@$(PYTEST) -m pgtap --platform pg15-auto $(ARGS)
+
 .PHONY: test-supabase-cli
 test-supabase-cli: install-supabase-cli ## run the tests against the real Supabase CLI (needs npm, or SUPABASE_CLI=path)
-	@$(PYTEST) -m supabase_cli $(ARGS)
+	@$(PYTEST) -m "supabase_cli and not slow" $(ARGS)
+
+.PHONY: test-browser
+test-browser: install-supabase-cli ## open the report in a browser (needs one: apt install chromium chromium-driver; npm)
+	@$(PY) -m pytest -m browser --platform pg17-explicit $(ARGS)
 
 # In the regime that hands out every privilege first: what was not taken back shows.
 .PHONY: second-opinions
@@ -98,10 +109,16 @@ build-migrations: install ## assemble supabase/migrations from supabase/schema
 	@$(FORGE) build $(ARGS)
 
 .PHONY: docs
-docs: install ## describe the local database: docs/DATABASE_STRUCTURE.md, docs/access_matrix.*, supabase/cleanup_old_migrations.sql
+docs: install ## describe the local database: structure, diagrams, access matrix, pgTAP tests, what the cleanup verifies
 	@$(FORGE) structure $(ARGS)
+	@$(FORGE) diagrams $(ARGS)
 	@$(FORGE) matrix $(ARGS)
 	@$(FORGE) definitions $(ARGS)
+	@$(FORGE) emit-pgtap $(ARGS)
+
+.PHONY: types
+types: install-supabase-cli ## write supabase/types, the local database in TypeScript and Python (needs npm)
+	@$(FORGE) types $(ARGS)
 
 .PHONY: pins
 pins: ## pin the newest versions of all packages in constraints.txt

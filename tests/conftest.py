@@ -1,6 +1,7 @@
 """Fixtures: servers by version, platforms by grant regime, a database per worker, a transaction per test."""
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 
@@ -33,7 +34,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     except ForgeError as error:
         return [f"servers: none. {explain(error)}"]
     versions = [subprocess.run([it, "--version"], capture_output=True, text=True, check=True).stdout for it in programs]
+    left_out = re.findall(r"not (\w+)", config.option.markexpr or "")
     return [
+        *([f"left out: {', '.join(left_out)}; `make help` names the target of each"] if left_out else []),
         *(f"server: {version.strip()} in {program}" for version, program in zip(versions, programs, strict=True)),
         f"platforms: {', '.join(chosen_platforms(config))}",
     ]

@@ -28,6 +28,16 @@ def test_the_shell_can_complete(shell: str) -> None:
     assert "_FORGE_DB_COMPLETE" in result.stdout
 
 
+def test_completion_knows_commands_and_options() -> None:
+    def offered(words: str, place: int) -> list[str]:
+        asked = {"_FORGE_DB_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(place)}
+        said = CliRunner().invoke(main, prog_name="forge-db", env=asked).stdout
+        return [line.partition(",")[2] for line in said.splitlines()]
+
+    assert {"report", "reset"} <= set(offered("forge-db re", 1))
+    assert "--database-url" in offered("forge-db report --", 2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -10,5 +10,7 @@ examples    one valid row of every table
 shapes      one write in each shape that PostgreSQL checks differently
 postgrest   statements as PostgREST writes them
 client      users who send real requests at the same time
+rest        an HTTP server that speaks for a user as PostgREST does
+node        TypeScript, compiled with what package.json pins
 keys        API keys of no use, and what they are sealed with
 """
