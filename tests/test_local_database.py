@@ -40,11 +40,11 @@ RUN = """
 from forge_db.cli import main
 main(prog_name='forge-db')
 """
-# Ports of this worker's own: one that a test leaves must still be free when it comes back.
+# Ports of this worker's own, which nothing else comes to: one that a test leaves must still be free when it comes back.
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 PORTS = f"""
 from forge_db import server
-server.PORTS = server.PORTS[{WORKER % 5 * 20} : {WORKER % 5 * 20 + 20}]
+server.PORTS = server.PORTS[{400 + WORKER % 5 * 20} :][:20]
 """
 # Not to wait for the disk takes half the time; only a machine that loses power would know.
 QUICKLY = """
