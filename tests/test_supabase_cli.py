@@ -257,8 +257,15 @@ def test_a_legacy_project_is_brought_over_as_the_document_says(
     assert history(empty_database) == history(scratch)
 
 
-def test_the_advisors_find_nothing_but_indexes_not_used_yet(cli: Cli, scratch: Database) -> None:
-    assert advice(cli, scratch) == []
+# Their bodies were bound when they were made, so no search_path changes what they mean: docs/decisions.md.
+BOUND = [
+    ("function_search_path_mutable", f"Function `public.{name}` has a role mutable search_path")
+    for name in ("check_rate_limit", "log_api_usage")
+]
+
+
+def test_the_advisors_find_nothing_but_what_the_readme_says(cli: Cli, scratch: Database) -> None:
+    assert sorted(advice(cli, scratch)) == BOUND
 
 
 def test_the_advisors_would_find_something(cli: Cli, scratch: Database) -> None:
@@ -266,7 +273,7 @@ def test_the_advisors_would_find_something(cli: Cli, scratch: Database) -> None:
     with scratch.connect() as connection:
         connection.execute("create table public.stray (id int, password text)")
         connection.execute("grant select on public.stray to anon")
-    assert [lint for lint, _ in advice(cli, scratch)] == [
+    assert [lint for lint, message in advice(cli, scratch) if (lint, message) not in BOUND] == [
         "no_primary_key",
         "rls_disabled_in_public",
         "sensitive_columns_exposed",
