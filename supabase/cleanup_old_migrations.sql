@@ -205,7 +205,7 @@ insert into wanted (kind, name, digest) values
 ('function', 'private.record_api_key_validation(uuid, text, boolean, text)', 'eeedfc6c75ae86a7'),
 ('function', 'private.record_refusal(text, text, uuid, jsonb)', 'a15784afe428cfd5'),
 ('function', 'private.redact_api_keys(text)', '0eebcb75599c1b86'),
-('function', 'private.redact_statement(text)', '23c9e04a34b29022'),
+('function', 'private.redact_statement(text)', '5b2c7f8bf4566bac'),
 ('function', 'private.refresh_rate_limits()', '3377eb4a0dfb9797'),
 ('function', 'private.refuse_provider(text)', '44e9a0467a5205fa'),
 ('function', 'private.refuse_unknown(text, text)', '04ced80bb84a7d0f'),

@@ -274,7 +274,10 @@ def test_slow_statements_are_listed_from_the_threshold_on(scratch: Database) -> 
         ("refresh materialized view concurrently private.weekly_retention",) * 2,
         ("\n select * from x where y = $1 and z in ($2, $3)",) * 2,
         ("WITH a AS (select $1) insert into b select * from a",) * 2,
-        ("select public.save_api_key($1, 'sk-proj-hunter2hunter2')", "select public.save_api_key($1, '[key]')"),
+        ("select public.save_api_key($1, 'sk-proj-hunter2hunter2')", "select public.save_api_key($1, [hidden]"),
+        ("select $1 where 'hunter2' = $2", "select $1 where [hidden]"),
+        ("insert into a values ($$hunter2$$, $x$hunter2$x$)", "insert into a values ([hidden]"),
+        ("call b($1) /* sk-proj-hunter2hunter2 */", "call b($1) /* [key] */"),
     ],
 )  # fmt: skip
 def test_no_secret_in_a_statement_is_listed(db: Session, statement: str, shown: str) -> None:

@@ -3361,17 +3361,14 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    -- pg_stat_statements puts $1 for what queries name, and keeps everything else to the letter: ALTER ROLE with its
-    -- password. What one could be written in begins with a quote or a dollar sign.
-    if statement !~* '^\s*(select|insert|update|delete|merge|with|values)\M' then
-        return regexp_replace(statement, '[''$].*$', '[hidden]');
-    end if;
-    return private.redact_api_keys(statement);
+    -- pg_stat_statements puts $1 for what queries name and keeps everything else to the letter: ALTER ROLE with its
+    -- password, and a query whose entry was reset or thrown out while it ran. A normalised query holds no literal.
+    return private.redact_api_keys(regexp_replace(statement, '(''|\$(?!\d)[^$\s]*\$).*', '[hidden]'));
 end
 $$;
 
 comment on function private.redact_statement(text) is
-'A statement without what a utility statement spells out, and without what looks like an API key.';
+'A statement up to the first literal that it spells out, and without what looks like an API key.';
 
 create or replace function private.get_slow_queries(max_rows integer)
 returns table (
