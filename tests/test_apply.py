@@ -101,7 +101,15 @@ def test_warnings_are_passed_on_and_notices_are_not(empty_database: Database, fo
 
 
 def test_two_runs_at_once_apply_each_file_once(empty_database: Database, folder: Folder) -> None:
-    directory = folder(**{"000_slow": "select pg_sleep(0.3);", "001_table": "create table one (id int);"})
+    until_the_other_waits = """
+        do $$ begin
+            while not exists (select from pg_locks where locktype = 'advisory' and not granted and database = (
+                select oid from pg_database where datname = current_database()
+            )) loop
+                perform pg_sleep(0.02);
+            end loop;
+        end $$;"""
+    directory = folder(**{"000_slow": until_the_other_waits, "001_table": "create table one (id int);"})
     barrier = threading.Barrier(2)
     said: list[str] = []
 

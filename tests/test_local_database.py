@@ -227,11 +227,9 @@ def test_what_up_tells_to_try_works() -> None:
         assert project.status()["migrations"] == "000, 001"
 
 
-def test_second_up_takes_seconds_and_keeps_the_data(running: Project) -> None:
+def test_second_up_has_nothing_to_do_and_keeps_the_data(running: Project) -> None:
     before = running.pid
-    began = time.monotonic()
     assert "up to date" in running.does("up")
-    assert time.monotonic() - began < 5
     assert running.pid == before
     assert running.notes() == [1]
 

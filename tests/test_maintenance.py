@@ -1,6 +1,5 @@
 """daily_maintenance(): steps in order, each by itself, within a time budget, one run at a time."""
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -223,13 +222,17 @@ def test_between_two_transactions_a_run_is_still_running(scratch: Database) -> N
     """As the scheduled job does it, one statement with many commits; held up where it has no lock."""
     with scratch.connect(autocommit=True) as first, scratch.connect(autocommit=True) as second:
         (command,) = second.execute("select private.maintenance_command()").fetchone() or ("",)
-        held_up = command.replace("commit;", "commit; perform pg_sleep(1); commit;", 1)
+        held_up = command.replace("commit;", "commit; perform pg_advisory_xact_lock(1); commit;", 1)
+        waits = "select from pg_locks where pid = %s and locktype = 'advisory' and not granted"
         with ThreadPoolExecutor() as pool:
-            running = pool.submit(first.execute, held_up.encode())
-            time.sleep(0.5)
-            with pytest.raises(psycopg.Error, match="maintenance is running already") as refusal:
-                second.execute(RUN)
-            assert str(first.info.backend_pid) in str(refusal.value.diag.message_detail)
+            with scratch.connect() as gate:
+                gate.execute("select pg_advisory_xact_lock(1)")
+                running = pool.submit(first.execute, held_up.encode())
+                while not second.execute(waits, [first.info.backend_pid]).rowcount:
+                    assert not running.done(), running.result()
+                with pytest.raises(psycopg.Error, match="maintenance is running already") as refusal:
+                    second.execute(RUN)
+                assert str(first.info.backend_pid) in str(refusal.value.diag.message_detail)
             running.result()
         assert second.execute("select status from private.maintenance_runs").fetchall() == [("ok",)]
 
