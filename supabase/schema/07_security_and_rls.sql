@@ -1841,15 +1841,7 @@ as $$
             else format('%s percent of %s block reads were served from memory.', hits.percent, hits.reads) end,
         'select * from public.get_slow_queries();'
     )
-    from (
-        select coalesce(
-            (
-                select config.value::numeric from public.system_config as config
-                where config.key = 'health_cache_hit_percent' and config.value_type = 'number'
-            ),
-            95
-        ) as percent
-    ) as least_share
+    from (select private.config_number('health_cache_hit_percent', 95) as percent) as least_share
     left join lateral (
         select
             stat.blks_hit + stat.blks_read as reads,
