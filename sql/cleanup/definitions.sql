@@ -26,9 +26,9 @@ granted as (
         acl.table_id,
         string_agg(
             format(
-                '%s: %s%s by %s', coalesce(grantee.rolname, 'public'), privilege.privilege_type, acl.of_column,
-                privilege.is_grantable
-            ), e',\n'
+                '%s may %s%s%s', coalesce(grantee.rolname, 'public'), privilege.privilege_type, acl.of_column,
+                case when privilege.is_grantable then ' with grant option' end
+            ), e'\n'
             order by grantee.rolname, acl.of_column, privilege.privilege_type
         ) as granted_to
     from (
@@ -60,9 +60,11 @@ pieces as (
         relations.name,
         string_agg(
             format(
-                '%s %s %s %s%s', field.attname, format_type(field.atttypid, field.atttypmod),
-                field.attnotnull, field.attgenerated, pg_get_expr(fallback.adbin, fallback.adrelid)
-            ), e',\n'
+                '%s %s%s%s', field.attname, format_type(field.atttypid, field.atttypmod),
+                case when field.attnotnull then ' not null' end,
+                case when field.attgenerated = '' then ' default ' else ' generated as ' end
+                || pg_get_expr(fallback.adbin, fallback.adrelid)
+            ), e'\n'
             order by field.attname
         ) as definition
     from relations
@@ -76,7 +78,7 @@ pieces as (
         'constraints' as kind,
         relations.name,
         string_agg(
-            format('%s %s %s', bound.conname, pg_get_constraintdef(bound.oid), bound.convalidated), e',\n'
+            format('%s %s', bound.conname, pg_get_constraintdef(bound.oid)), e'\n'
             order by bound.conname
         ) as definition
     from relations
@@ -87,18 +89,26 @@ pieces as (
         'policies' as kind,
         relations.name,
         format(
-            '%s %s %s', relations.relrowsecurity, relations.relforcerowsecurity, string_agg(
+            e'row level security %s%s\n%s',
+            case when relations.relrowsecurity then 'enabled' else 'disabled' end,
+            case when relations.relforcerowsecurity then ', forced' end,
+            string_agg(
                 format(
-                    '%s %s %s %s using %s check %s', guard.polname, guard.polcmd, guard.polpermissive,
+                    '%s: %s for %s to %s using %s with check %s', guard.polname,
+                    case when guard.polpermissive then 'permissive' else 'restrictive' end,
+                    case guard.polcmd
+                        when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete'
+                        else 'all'
+                    end,
                     array(
                         select coalesce(role.rolname, 'public') as rolname
                         from unnest(guard.polroles) as chosen (oid)
                         left join pg_catalog.pg_roles as role on chosen.oid = role.oid
                         order by role.rolname
                     ),
-                    pg_get_expr(guard.polqual, guard.polrelid),
-                    pg_get_expr(guard.polwithcheck, guard.polrelid)
-                ), e',\n'
+                    coalesce(pg_get_expr(guard.polqual, guard.polrelid), 'nothing'),
+                    coalesce(pg_get_expr(guard.polwithcheck, guard.polrelid), 'the same')
+                ), e'\n'
                 order by guard.polname
             )
         ) as definition
@@ -118,7 +128,12 @@ pieces as (
         'triggers' as kind,
         relations.name,
         string_agg(
-            format('%s %s', pg_get_triggerdef(hook.oid), hook.tgenabled), e',\n'
+            format(
+                '%s%s', pg_get_triggerdef(hook.oid),
+                case hook.tgenabled
+                    when 'D' then ' (disabled)' when 'R' then ' (on replicas)' when 'A' then ' (always)'
+                end
+            ), e'\n'
             order by hook.tgname
         ) as definition
     from (
@@ -142,7 +157,7 @@ pieces as (
     select
         'index' as kind,
         format('%I.%I', namespace.nspname, relation.relname) as name,
-        pg_get_indexdef(held.indexrelid) || held.indisvalid as definition
+        pg_get_indexdef(held.indexrelid) || case when held.indisvalid then '' else ' (invalid)' end as definition
     from pg_catalog.pg_index as held
     inner join relations on held.indrelid = relations.oid
     inner join pg_catalog.pg_class as relation on held.indexrelid = relation.oid
@@ -160,13 +175,19 @@ pieces as (
         format('%s.%I(%s)', worker.pronamespace::regnamespace, worker.proname, oidvectortypes(worker.proargtypes))
             as name,
         format(
-            '%s %s %s %s %s %s %s %s', pg_get_function_result(worker.oid), language.lanname, worker.provolatile,
-            worker.prosecdef, worker.proisstrict, worker.proconfig,
+            e'returns %s, language %s, %s%s%s%s\n%s\n%s', pg_get_function_result(worker.oid), language.lanname,
+            case worker.provolatile when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end,
+            case when worker.prosecdef then ', security definer' end,
+            case when worker.proisstrict then ', strict' end,
+            ', set ' || array_to_string(worker.proconfig, ', '),
             coalesce(pg_get_function_sqlbody(worker.oid), worker.prosrc),
             (
                 select
                     string_agg(
-                        format('%s %s', coalesce(grantee.rolname, 'public'), privilege.is_grantable), e',\n'
+                        format(
+                            '%s may %s%s', coalesce(grantee.rolname, 'public'), privilege.privilege_type,
+                            case when privilege.is_grantable then ' with grant option' end
+                        ), e'\n'
                         order by grantee.rolname
                     )
                 from aclexplode(coalesce(worker.proacl, acldefault('f', worker.proowner))) as privilege
@@ -189,7 +210,7 @@ pieces as (
         (
             select
                 string_agg(
-                    format('%s %s', coalesce(grantee.rolname, 'public'), privilege.privilege_type), e',\n'
+                    format('%s may %s', coalesce(grantee.rolname, 'public'), privilege.privilege_type), e'\n'
                     order by grantee.rolname, privilege.privilege_type
                 )
             from aclexplode(namespace.nspacl) as privilege
