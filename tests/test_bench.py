@@ -2,19 +2,24 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
 
-from forge_db import bench
+from forge_db.bench import comparison, data, special
+from forge_db.bench.sizes import Size
+from forge_db.bench.stage import HOT_USER, Stage
 from forge_db.cli import main
-from harness.databases import SUPERUSER, Database
+from forge_db.server import Server
+from harness.databases import Database
 
 pytestmark = pytest.mark.one_platform
 
-LITTLE = bench.Size(users=20, logged=50, prompts=60, rounds=1, seconds=1)
-FILES = ("load.sql", "rate_limits.sql", "usage.sql", "keys.sql", "audit.sql", "history.sql")
+LITTLE = Size(users=20, logged=50, prompts=60, rounds=1, seconds=1)
+WORKLOADS = comparison.workloads()
+# Each once, in the order in which they are asked for.
+FILES = list(dict.fromkeys(["load.sql", *(name for workload in WORKLOADS.values() for name in workload["needs"])]))
 
 
 def run(database: Database, script: str, *, as_owner: bool) -> None:
@@ -24,36 +29,35 @@ def run(database: Database, script: str, *, as_owner: bool) -> None:
     with database.connect("postgres" if as_owner else "authenticator", autocommit=True) as connection:
         if not as_owner:
             connection.execute("set role authenticated")
-            connection.execute("select set_config('request.jwt.claims', %s, false)", [bench.HOT_USER])
+            connection.execute("select set_config('request.jwt.claims', %s, false)", [HOT_USER])
         connection.execute(statements.encode())
 
 
 def test_every_workload_runs(scratch: Database) -> None:
     for name in FILES:
-        with scratch.connect(SUPERUSER if name == "history.sql" else "postgres", autocommit=True) as connection:
-            for setting, value in LITTLE.settings().items():
-                connection.execute("select set_config(%s, %s, false)", [setting, value])
-            connection.execute((bench.FOLDER / name).read_bytes())
-    for workload in bench.workloads().values():
-        assert set(workload["needs"]) <= set(FILES)
-        for statement in workload.get("setup", []):
+        with scratch.connect(data.account(name), autocommit=True) as connection:
+            data.load(connection, name, LITTLE)
+    for workload in WORKLOADS.values():
+        for side in ("ours", "floor", "baseline"):
+            for statement in (*workload.get("setup", []), *workload.get(f"{side}_setup", [])):
+                with scratch.connect(autocommit=True) as owner:
+                    owner.execute(statement)
+            if side in workload:
+                run(scratch, workload[side], as_owner=side == "baseline" and workload.get("as_owner", False))
+        for statement in workload.get("teardown", []):
             with scratch.connect(autocommit=True) as owner:
                 owner.execute(statement)
-        run(scratch, workload["ours"], as_owner=False)
-        if "floor" in workload:
-            run(scratch, workload["floor"], as_owner=False)
-        run(scratch, workload["baseline"], as_owner=workload.get("as_owner", False))
 
 
 def test_every_file_is_used() -> None:
-    used = {"load.sql", *(name for workload in bench.workloads().values() for name in workload["needs"])}
-    special = Path(bench.__file__).read_text(encoding="utf-8")
-    assert {path.name for path in bench.FOLDER.glob("*.sql") if f'"{path.name}"' not in special} <= used
-    assert all((bench.FOLDER / name).exists() for name in used)
+    measured = "".join(path.read_text(encoding="utf-8") for path in Path(special.__path__[0]).glob("*.py"))
+    files = {str(path.relative_to(data.FOLDER)) for path in data.FOLDER.rglob("*.sql")}
+    assert set(FILES) <= files
+    assert {name for name in files if f'"{name}"' not in measured} <= set(FILES)
 
 
 def test_every_workload_has_one_bar() -> None:
-    for name, workload in bench.workloads().items():
+    for name, workload in WORKLOADS.items():
         assert ("speed" in workload) is not ("time" in workload), name
 
 
@@ -69,10 +73,10 @@ def test_every_workload_has_one_bar() -> None:
 def test_a_bar_is_a_bar(
     monkeypatch: pytest.MonkeyPatch, workload: dict[str, Any], ours: float, baseline: float, holds: bool
 ) -> None:
-    measured = bench.Bench(None, LITTLE)  # type: ignore[arg-type]
+    measured = Stage(cast(Server, None), LITTLE)
     monkeypatch.setattr(measured, "run", lambda *_: None)
     monkeypatch.setattr(measured, "pgbench", lambda script, **_: {"a": ours, "b": baseline}[script])
-    result = bench.compare(measured, "x", {"what": "x", "ours": "a", "baseline": "b"} | workload)
+    result = comparison.compare(measured, "x", {"what": "x", "ours": "a", "baseline": "b"} | workload)
     assert result.holds is holds
 
 
@@ -80,4 +84,4 @@ def test_an_unknown_workload_is_a_wrong_call() -> None:
     said = CliRunner().invoke(main, ["bench", "--only", "misspelt"])
     assert said.exit_code == 2
     assert "there is no workload misspelt" in said.stderr
-    assert all(name in said.stderr for name in bench.workloads())
+    assert all(name in said.stderr for name in WORKLOADS)

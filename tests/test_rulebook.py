@@ -1,18 +1,16 @@
 """The rulebook's tables: same columns, types, lengths, defaults, checks, unique rules and cascades, to the letter.
 
-rulebook_tables.sql holds its statements as they were written. They are created beside ours and compared through the
-catalogue, so only what PostgreSQL understood counts. The deviations that were decided on are in this file, each with
-its reason.
+sql/bench/baseline/rulebook_tables.sql holds its statements as they were written. They are created beside ours and
+compared through the catalogue, so only what PostgreSQL understood counts. The deviations that were decided on are in
+this file, each with its reason.
 """
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from forge_db.bench import data
 from harness.session import Session
-
-RULEBOOK = Path(__file__).with_name("rulebook_tables.sql")
 
 # What ours have in addition.
 ADDED = {
@@ -57,7 +55,7 @@ DECIDED = {
 def rulebook(db: Session) -> Session:
     db.as_owner().run("create schema rulebook")
     db.run("set local search_path = ''")
-    db.run(RULEBOOK.read_text(encoding="utf-8").replace("public.", "rulebook."))
+    db.run(data.script(data.RULEBOOK))
     return db
 
 

@@ -3,9 +3,11 @@
 -- Settings: bench.users, how many. Run as postgres in a migrated and seeded database. Deterministic.
 
 create schema if not exists bench;
+create schema if not exists rulebook;
 grant usage on schema bench to authenticated;
 
 comment on schema bench is 'Baselines of the benchmarks: what one would have otherwise.';
+comment on schema rulebook is 'The same tables as the rulebook gives them.';
 
 create or replace function bench.user_id(number bigint)
 returns uuid

@@ -1,13 +1,6 @@
--- retention.sql: ten months of usage logs, by month as we keep them and in one table as one would have otherwise.
+-- retention.sql: ten months of usage logs, by month as we keep them and in one table.
 --
--- How many rows: an argument.
-
-create table if not exists bench.plain_usage_logs (
-    like public.api_usage_logs including defaults including constraints,
-    primary key (id, created_at)
-);
-
-create index if not exists plain_usage_logs_user_id_created_at on bench.plain_usage_logs (user_id, created_at);
+-- After baseline/delete_retention.sql. How many rows: an argument.
 
 -- Where the three oldest months end.
 create or replace function bench.retention_ends()

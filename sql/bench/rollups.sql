@@ -1,4 +1,4 @@
--- rollups.sql: days full of calls, and what one would have otherwise: a materialized view by user over all of them.
+-- rollups.sql: days full of calls.
 
 create or replace procedure bench.log_calls(per_day bigint, first_day integer, last_day integer, users bigint)
 language sql
@@ -30,15 +30,3 @@ as $$
 $$;
 
 truncate public.api_usage_logs;
-
-create materialized view if not exists bench.user_usage as
-select
-    log.user_id,
-    log.provider,
-    (log.created_at at time zone 'utc')::date as day,
-    count(*) as requests,
-    count(*) filter (where log.status_code >= 400 or log.error_message is not null) as errors
-from public.api_usage_logs as log
-group by log.user_id, log.provider, (log.created_at at time zone 'utc')::date;
-
-create unique index if not exists user_usage_key on bench.user_usage (user_id, provider, day);

@@ -1,45 +1,7 @@
--- usage.sql: where else a call could be logged: a bare heap, and the rulebook's table to the letter.
+-- usage.sql: calls that are logged already: in ours, in a bare heap and in the rulebook's table.
 --
+-- After baseline/bare_heap.sql and the rulebook's tables.
 -- Settings: bench.logged, how many rows each holds before.
-
-create table if not exists bench.bare_usage_logs (
-    id uuid default gen_random_uuid(),
-    user_id uuid,
-    provider varchar(50),
-    endpoint text,
-    request_size integer,
-    response_size integer,
-    response_time_ms integer,
-    status_code integer,
-    error_message text,
-    created_at timestamptz default now()
-);
-
-create table if not exists bench.rulebook_usage_logs (
-    id uuid default gen_random_uuid() primary key,
-    user_id uuid references auth.users (id) on delete cascade not null,
-    provider varchar(50) not null,
-    endpoint text,
-    request_size integer,
-    response_size integer,
-    response_time_ms integer,
-    status_code integer,
-    error_message text,
-    created_at timestamptz default timezone('utc'::text, now()) not null
-);
-
-create index if not exists rulebook_usage_logs_user_id on bench.rulebook_usage_logs (user_id);
-create index if not exists rulebook_usage_logs_created_at on bench.rulebook_usage_logs (created_at);
-create index if not exists rulebook_usage_logs_provider on bench.rulebook_usage_logs (provider);
-create index if not exists rulebook_usage_logs_user_id_provider on bench.rulebook_usage_logs (user_id, provider);
-
-grant insert on bench.bare_usage_logs, bench.rulebook_usage_logs to authenticated;
-
-alter table bench.rulebook_usage_logs enable row level security;
-drop policy if exists "Users can insert own usage logs" on bench.rulebook_usage_logs;
-create policy "Users can insert own usage logs" on bench.rulebook_usage_logs
-for insert to authenticated
-with check (auth.uid() = user_id);
 
 -- What no log that its subject cannot write can do without: a call that runs with its owner's rights, and one row.
 create or replace function bench.logs_into_heap(
@@ -59,7 +21,7 @@ begin
 end
 $$;
 
-truncate bench.bare_usage_logs, bench.rulebook_usage_logs;
+truncate bench.bare_usage_logs, rulebook.api_usage_logs;
 
 insert into public.api_usage_logs (user_id, provider, endpoint, response_time_ms, status_code, created_at)
 select
@@ -81,7 +43,7 @@ select
     log.created_at
 from public.api_usage_logs as log;
 
-insert into bench.rulebook_usage_logs (user_id, provider, endpoint, response_time_ms, status_code, created_at)
+insert into rulebook.api_usage_logs (user_id, provider, endpoint, response_time_ms, status_code, created_at)
 select
     log.user_id,
     log.provider,
@@ -93,4 +55,4 @@ from public.api_usage_logs as log;
 
 analyze public.api_usage_logs;
 analyze bench.bare_usage_logs;
-analyze bench.rulebook_usage_logs;
+analyze rulebook.api_usage_logs;

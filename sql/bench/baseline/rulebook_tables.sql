@@ -1,4 +1,4 @@
--- The rulebook's CREATE TABLE statements, word for word. test_rulebook.py holds the schema against them.
+-- The rulebook's CREATE TABLE statements, word for word: a baseline, and what tests/test_rulebook.py holds the schema against.
 
 CREATE TABLE IF NOT EXISTS public.user_profiles (
     id UUID DEFAULT gen_random_uuid() PRIMARY KEY,

@@ -1,0 +1,31 @@
+"""What a measurement says: one line of the table, with the figures behind it."""
+
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line of the table."""
+
+    name: str
+    what: str
+    ours: str
+    baseline: str
+    ratio: str
+    bar: str
+    holds: bool
+    measured: Mapping[str, list[float]] = field(default_factory=dict)
+
+
+def spread(speeds: list[float]) -> str:
+    middle = statistics.median(speeds)
+    return f"{middle:,.0f}/s ±{(max(speeds) - min(speeds)) / 2 / middle:.0%}"
+
+
+def seconds(work: Callable[[], None]) -> float:
+    begin = perf_counter()
+    work()
+    return perf_counter() - begin
