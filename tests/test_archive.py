@@ -290,8 +290,9 @@ def move_while_inserting(scratch: Database, person: Person, *, rows: int, batch:
         for thread in threads:
             thread.start()
         try:
-            owner.execute(str(owner.execute("select private.maintenance_command()").fetchone()[0]))  # type: ignore[index]
-            owner.execute(str(owner.execute("select private.maintenance_command()").fetchone()[0]))  # type: ignore[index]
+            for _ in range(2):
+                ((command,),) = owner.execute("select private.maintenance_command()").fetchall()
+                owner.execute(command)
         finally:
             done.set()
             for thread in threads:

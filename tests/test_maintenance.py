@@ -253,11 +253,12 @@ def test_whoever_went_away_between_two_transactions_stops_nobody(
 
 def test_no_lock_that_anybody_may_take_stops_it(scratch: Database) -> None:
     with scratch.connect("authenticator") as anybody, scratch.connect(autocommit=True) as owner:
+        ((rollups,),) = owner.execute("select 'private.rollups'::regclass::oid::integer").fetchall()
         anybody.execute("set role anon")
         anybody.execute(
             "select pg_advisory_lock(hashtextextended('private.maintenance_runs', 0)), "
             "pg_advisory_lock(%s, hashtext('usage'))",
-            [owner.execute("select 'private.rollups'::regclass::oid::integer").fetchone()[0]],  # type: ignore[index]
+            [rollups],
         )
         row = owner.execute("select public.daily_maintenance() ->> 'status'").fetchone()
     assert row == ("ok",)

@@ -119,8 +119,9 @@ def test_what_is_no_placeholder_is_refused_where_it_is(db: Session, alice: Perso
     db.as_user(alice)
     with db.refuses(errors.InvalidParameterValue) as refusal:
         template(db, alice, content)
-    assert refusal.value.diag.message_primary.startswith(f"character {position} begins no placeholder: ")  # type: ignore[union-attr]
-    assert r"\{{" in (refusal.value.diag.message_hint or "")
+    said = refusal.value.diag
+    assert (said.message_primary or "").startswith(f"character {position} begins no placeholder: ")
+    assert r"\{{" in (said.message_hint or "")
 
 
 # A model in Python of what a template means.

@@ -15,6 +15,7 @@ import pytest
 from selenium.webdriver import Chrome, ChromeOptions, Keys
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.command import Command
 from selenium.webdriver.remote.webelement import WebElement
 
 from forge_db import report
@@ -101,7 +102,7 @@ def search(browser: Chrome, text: str) -> list[str]:
 
 
 def test_loads_without_a_complaint_and_shows_every_section(opened: Chrome) -> None:
-    assert opened.get_log("browser") == []  # type: ignore[no-untyped-call]
+    assert opened.execute(Command.GET_LOG, {"type": "browser"})["value"] == []
     assert opened.execute_script("return performance.getEntriesByType('resource').length") == 0
     for name in report.SECTIONS:
         section = find(opened, f"#{name}")

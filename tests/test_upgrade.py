@@ -4,6 +4,7 @@ import random
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -317,7 +318,7 @@ def test_undo_loses_nothing_newer_unless_told_to(old: Ready, folder: Path) -> No
 def interrupt(database: Database, folder: Path, seed: int) -> None:
     """Upgrade, shot at a random moment, up to five times; then whole."""
     chance = random.Random(seed)
-    program = shutil.which("forge-db", path=str(Path(shutil.sys.executable).parent)) or "forge-db"  # type: ignore[attr-defined]
+    program = shutil.which("forge-db", path=str(Path(sys.executable).parent)) or "forge-db"
     for _ in range(5):
         victim = subprocess.Popen(
             [program, "upgrade", f"--migrations={folder}", "--database-url", database.url()],

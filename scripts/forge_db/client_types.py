@@ -34,20 +34,30 @@ GENERATED = {"database.types.ts": "typescript", "database_types.py": "python"}
 FIRST_WORDS = {"typescript": "export type Json", "python": "from __future__"}
 WRITTEN = ("forge.types.ts", "forge_types.py")
 USER = "authenticated"
-PYTHON_TYPES = {
-    "uuid": "uuid.UUID | str",
+READ = {
+    "uuid": "uuid.UUID",
     "bool": "bool",
     "int2": "int",
     "int4": "int",
     "int8": "int",
+    "numeric": "float",
+    "timestamptz": "datetime.datetime",
+    "date": "datetime.date",
+    "json": "JsonValue",
+    "jsonb": "JsonValue",
+    "inet": "Any",  # psycopg has classes of its own for it, JSON a string
+    "text": "str",
+    "varchar": "str",
+}
+# What is sent may also be what JSON has for it.
+WRITTEN_AS = READ | {
+    "uuid": "uuid.UUID | str",
     "numeric": "decimal.Decimal | float",
     "timestamptz": "datetime.datetime | str",
     "date": "datetime.date | str",
     "json": "Any",
     "jsonb": "Any",
     "inet": "str",
-    "text": "str",
-    "varchar": "str",
 }
 
 
@@ -202,28 +212,25 @@ def _for_python(
 ) -> dict[str, Any]:
     narrowed = {name: shapes.python(text, names) for name, text in _narrowed(table, relation, known).items()}
 
-    def written(column: Column) -> str:
-        text = narrowed.get(column.name) or PYTHON_TYPES[column.base_type]
+    def typed(column: Column, types: Mapping[str, str]) -> str:
+        text = narrowed.get(column.name) or types[column.base_type]
         return text if column.is_not_null or text == "Any" else f"{text} | None"
 
     return {
         "title": _title(table),
-        "narrowed": [
-            (name, text if relation.columns[name].is_not_null else f"{text} | None", name in _shaped(table, known))
-            for name, text in narrowed.items()
-        ],
+        "columns": [(it.name, typed(it, READ)) for _, it in sorted(relation.columns.items())],
         "writable": {
             command: [
-                (name, written(relation.columns[name]), command == "insert" and relation.columns[name].is_required)
+                (
+                    name,
+                    typed(relation.columns[name], WRITTEN_AS),
+                    command == "insert" and relation.columns[name].is_required,
+                )
                 for name in columns
             ]
             for command, columns in writable.items()
         },
     }
-
-
-def _shaped(table: str, known: Shapes) -> set[str]:
-    return {column for name, _, column in (place.partition(".") for place in known.columns) if name == table}
 
 
 # The command ----------------------------------------------------------------------------------------------------------

@@ -11,8 +11,7 @@ import decimal
 import uuid
 from typing import Any, Literal
 
-import database_types as generated
-from pydantic import Field
+from pydantic import BaseModel, JsonValue
 from typing_extensions import NotRequired, TypedDict
 
 # Values that a CHECK lists.
@@ -293,8 +292,19 @@ class FeedbackFigures(TypedDict):
 
 
 # Rows, and what a signed-in user may write of them.
-class ApiConfigurationsRow(generated.PublicApiConfigurations):
-    provider: ApiConfigurationsProvider = Field(alias="provider")
+class ApiConfigurationsRow(BaseModel):
+    api_key_encrypted: str
+    created_at: datetime.datetime
+    id: uuid.UUID
+    is_active: bool
+    is_validated: bool
+    last_used_at: datetime.datetime | None
+    last_validated_at: datetime.datetime | None
+    provider: ApiConfigurationsProvider
+    updated_at: datetime.datetime
+    usage_count: int
+    user_id: uuid.UUID
+    validation_error: str | None
 
 
 class ApiConfigurationsInsert(TypedDict):
@@ -311,23 +321,68 @@ class ApiConfigurationsUpdate(TypedDict):
     updated_at: NotRequired[datetime.datetime | str]
 
 
-class ApiProvidersRow(generated.PublicApiProviders):
-    supported_models: list[Model] | None = Field(alias="supported_models")  # type: ignore[assignment]
+class ApiProvidersRow(BaseModel):
+    api_key_pattern: str | None
+    base_url: str
+    created_at: datetime.datetime
+    display_name: str
+    id: uuid.UUID
+    is_enabled: bool
+    max_requests_per_day: int
+    max_requests_per_minute: int
+    name: str
+    supported_models: list[Model] | None
+    updated_at: datetime.datetime
+    validation_rules: JsonValue | None
 
 
-class ApiUsageLogsRow(generated.PublicApiUsageLogs):
-    pass
+class ApiUsageLogsRow(BaseModel):
+    created_at: datetime.datetime
+    endpoint: str | None
+    error_message: str | None
+    id: uuid.UUID
+    provider: str
+    request_size: int | None
+    response_size: int | None
+    response_time_ms: int | None
+    status_code: int | None
+    user_id: uuid.UUID
 
 
-class AuditLogRow(generated.PublicAuditLog):
-    action: AuditLogAction = Field(alias="action")
-    changes: dict[str, Change] | None = Field(alias="changes")  # type: ignore[assignment]
+class AuditLogRow(BaseModel):
+    action: AuditLogAction
+    actor_id: uuid.UUID | None
+    actor_role: str
+    changes: dict[str, Change] | None
+    created_at: datetime.datetime
+    id: uuid.UUID
+    ip_address: Any
+    request_id: str | None
+    row_id: uuid.UUID | None
+    subject_id: uuid.UUID | None
+    table_name: str
+    user_agent: str | None
 
 
-class FeedbackRow(generated.PublicFeedback):
-    feedback_type: FeedbackType = Field(alias="feedback_type")
-    priority: FeedbackPriority = Field(alias="priority")
-    status: FeedbackStatus = Field(alias="status")
+class FeedbackRow(BaseModel):
+    admin_response: str | None
+    admin_user_id: uuid.UUID | None
+    browser_info: JsonValue | None
+    category_id: uuid.UUID | None
+    contact_email: str | None
+    contact_name: str | None
+    created_at: datetime.datetime
+    device_info: JsonValue | None
+    feedback_type: FeedbackType
+    id: uuid.UUID
+    message: str
+    priority: FeedbackPriority
+    rating: int | None
+    responded_at: datetime.datetime | None
+    status: FeedbackStatus
+    updated_at: datetime.datetime
+    user_agent: str | None
+    user_id: uuid.UUID | None
 
 
 class FeedbackInsert(TypedDict):
@@ -349,30 +404,83 @@ class FeedbackUpdate(TypedDict):
     updated_at: NotRequired[datetime.datetime | str]
 
 
-class FeedbackAnalyticsRow(generated.PublicFeedbackAnalytics):
-    feedback_by_type: dict[str, int] | None = Field(alias="feedback_by_type")  # type: ignore[assignment]
-    feedback_by_priority: dict[str, int] | None = Field(alias="feedback_by_priority")  # type: ignore[assignment]
+class FeedbackAnalyticsRow(BaseModel):
+    avg_rating: float | None
+    avg_response_time_hours: float | None
+    created_at: datetime.datetime
+    date: datetime.date
+    feedback_by_priority: dict[str, int] | None
+    feedback_by_type: dict[str, int] | None
+    id: uuid.UUID
+    resolved_feedback: int
+    total_feedback: int
+    updated_at: datetime.datetime
 
 
-class FeedbackCategoriesRow(generated.PublicFeedbackCategories):
-    pass
+class FeedbackCategoriesRow(BaseModel):
+    created_at: datetime.datetime
+    description: str | None
+    id: uuid.UUID
+    is_active: bool
+    name: str
+    parent_id: uuid.UUID | None
+    sort_order: int
+    updated_at: datetime.datetime
 
 
-class FeedbackTagAssignmentsRow(generated.PublicFeedbackTagAssignments):
-    pass
+class FeedbackTagAssignmentsRow(BaseModel):
+    created_at: datetime.datetime
+    feedback_id: uuid.UUID
+    id: uuid.UUID
+    tag_id: uuid.UUID
 
 
-class FeedbackTagsRow(generated.PublicFeedbackTags):
-    pass
+class FeedbackTagsRow(BaseModel):
+    color: str
+    created_at: datetime.datetime
+    description: str | None
+    id: uuid.UUID
+    is_active: bool
+    name: str
+    updated_at: datetime.datetime
 
 
-class PromptFrameworksRow(generated.PublicPromptFrameworks):
-    components: list[FrameworkComponent] = Field(alias="components")  # type: ignore[assignment]
-    examples: list[FrameworkExample] | None = Field(alias="examples")  # type: ignore[assignment]
+class PromptFrameworksRow(BaseModel):
+    components: list[FrameworkComponent]
+    created_at: datetime.datetime
+    description: str
+    display_name: str
+    examples: list[FrameworkExample] | None
+    id: uuid.UUID
+    is_enabled: bool
+    name: str
+    sort_order: int
+    template: str
+    updated_at: datetime.datetime
 
 
-class PromptHistoryRow(generated.PublicPromptHistory):
-    status: PromptHistoryStatus = Field(alias="status")
+class PromptHistoryRow(BaseModel):
+    ai_response: str | None
+    cost_usd: float | None
+    created_at: datetime.datetime
+    error_code: str | None
+    error_message: str | None
+    framework_id: str
+    framework_name: str
+    id: uuid.UUID
+    length: str | None
+    max_tokens: int | None
+    model: str
+    processing_time_ms: int | None
+    provider: str
+    status: PromptHistoryStatus
+    temperature: float | None
+    tokens_used: int | None
+    tone: str | None
+    updated_at: datetime.datetime
+    user_id: uuid.UUID
+    user_input: str
+    vibe_coding: bool
 
 
 class PromptHistoryInsert(TypedDict):
@@ -407,8 +515,19 @@ class PromptHistoryUpdate(TypedDict):
     updated_at: NotRequired[datetime.datetime | str]
 
 
-class PromptTemplatesRow(generated.PublicPromptTemplates):
-    variables: list[TemplateVariable] | None = Field(alias="variables")  # type: ignore[assignment]
+class PromptTemplatesRow(BaseModel):
+    created_at: datetime.datetime
+    description: str | None
+    framework_id: str
+    id: uuid.UUID
+    is_active: bool
+    is_public: bool
+    name: str
+    template_content: str
+    updated_at: datetime.datetime
+    usage_count: int
+    user_id: uuid.UUID | None
+    variables: list[TemplateVariable] | None
 
 
 class PromptTemplatesInsert(TypedDict):
@@ -433,19 +552,50 @@ class PromptTemplatesUpdate(TypedDict):
     variables: NotRequired[list[TemplateVariable] | None]
 
 
-class SecurityEventsRow(generated.PublicSecurityEvents):
-    severity: SecurityEventsSeverity = Field(alias="severity")
+class SecurityEventsRow(BaseModel):
+    created_at: datetime.datetime
+    details: JsonValue | None
+    event_type: str
+    id: uuid.UUID
+    ip_address: Any
+    log_line: str | None
+    severity: SecurityEventsSeverity
+    user_agent: str | None
+    user_id: uuid.UUID | None
 
 
-class SystemConfigRow(generated.PublicSystemConfig):
-    category: SystemConfigCategory = Field(alias="category")
-    value_type: SystemConfigValueType = Field(alias="value_type")
+class SystemConfigRow(BaseModel):
+    allowed_values: JsonValue | None
+    category: SystemConfigCategory
+    created_at: datetime.datetime
+    description: str
+    id: uuid.UUID
+    is_public: bool
+    key: str
+    max_value: float | None
+    min_value: float | None
+    updated_at: datetime.datetime
+    value: JsonValue
+    value_type: SystemConfigValueType
 
 
-class UserPreferencesRow(generated.PublicUserPreferences):
-    selected_model: UserPreferencesSelectedModel = Field(alias="selected_model")
-    selected_framework: UserPreferencesSelectedFramework = Field(alias="selected_framework")
-    theme: UserPreferencesTheme = Field(alias="theme")
+class UserPreferencesRow(BaseModel):
+    auto_cleanup: bool
+    created_at: datetime.datetime
+    enable_analytics: bool
+    enable_feedback: bool
+    enable_history: bool
+    enable_notifications: bool
+    id: uuid.UUID
+    language: str
+    max_history_days: int
+    monthly_budget_usd: float | None
+    selected_framework: UserPreferencesSelectedFramework
+    selected_model: UserPreferencesSelectedModel
+    theme: UserPreferencesTheme
+    updated_at: datetime.datetime
+    user_id: uuid.UUID
+    vibe_coding: bool
 
 
 class UserPreferencesInsert(TypedDict):
@@ -480,8 +630,17 @@ class UserPreferencesUpdate(TypedDict):
     vibe_coding: NotRequired[bool]
 
 
-class UserProfilesRow(generated.PublicUserProfiles):
-    pass
+class UserProfilesRow(BaseModel):
+    avatar_url: str | None
+    bio: str | None
+    created_at: datetime.datetime
+    display_name: str | None
+    id: uuid.UUID
+    is_active: bool
+    last_login_at: datetime.datetime | None
+    preferences: JsonValue | None
+    updated_at: datetime.datetime
+    user_id: uuid.UUID
 
 
 class UserProfilesInsert(TypedDict):
@@ -500,5 +659,10 @@ class UserProfilesUpdate(TypedDict):
     updated_at: NotRequired[datetime.datetime | str]
 
 
-class UserSessionsRow(generated.PublicUserSessions):
-    pass
+class UserSessionsRow(BaseModel):
+    created_at: datetime.datetime
+    id: uuid.UUID
+    ip_address: Any
+    signed_in_at: datetime.datetime
+    user_agent: str | None
+    user_id: uuid.UUID

@@ -173,7 +173,7 @@ def server(client: Client) -> Iterator[tuple[str, list[str]]]:
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
-        def handle_one(self) -> None:
+        def respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             asked.append(f"{self.command} {urlsplit(self.path).path.removeprefix('/rest/v1/')}")
             try:
@@ -187,11 +187,11 @@ def server(client: Client) -> Iterator[tuple[str, list[str]]]:
             self.end_headers()
             self.wfile.write(text)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = handle_one  # noqa: N815
-
         def log_message(self, *_: Any) -> None:
             pass
 
+    for method in ("GET", "POST", "PATCH", "DELETE"):
+        setattr(Handler, f"do_{method}", Handler.respond)
     http = HTTPServer(("127.0.0.1", 0), Handler)
     thread = Thread(target=http.serve_forever)
     thread.start()
