@@ -107,7 +107,7 @@ insert into wanted (kind, name, digest) values
 ('function', 'private.check_list(text, text[], text, text)', '4047b8070da944d7'),
 ('function', 'private.check_placeholders(text, jsonb)', 'dc43763a91606580'),
 ('function', 'private.check_result(text, numeric, numeric, text, text)', 'dfe8bc1ffdcf960e'),
-('function', 'private.close_partition(regclass)', '5d90943ef52da73b'),
+('function', 'private.close_partition(regclass)', 'c62e9b7e54acd42f'),
 ('function', 'private.config_boolean(text, boolean)', 'a24fbfe1fe5b7488'),
 ('function', 'private.config_integer(text, integer)', 'e1df11422d0cde1d'),
 ('function', 'private.config_number(text, numeric)', '499f4bd0e2f536cb'),

@@ -345,6 +345,8 @@ language plpgsql
 volatile
 security invoker
 set search_path = pg_catalog, pg_temp
+-- Nobody who runs the maintenance wants to hear that a new partition had no policy yet.
+set client_min_messages = warning
 as $$
 begin
     -- A partition asked for by its own name answers to its own policies, not to its parent's.
