@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from psycopg import errors
 from psycopg.types.json import Jsonb
@@ -155,6 +156,87 @@ def test_a_slice_has_about_as_many_rows_as_the_setting_says(scratch: Database) -
         assert row is not None
         assert 4500 <= row[0] <= 5500
         assert row[1] is False
+
+
+# Rows that somebody holds ---------------------------------------------------------------------------------------------
+
+
+def stepped(owner: psycopg.Connection, name: str, deadline: str = "infinity") -> tuple[int, bool]:
+    """A step that would rather fail than wait."""
+    owner.execute("set lock_timeout = '1ms'")
+    row = owner.execute(f"select rows, is_complete from private.step_{name}(%s)", [deadline]).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+@pytest.mark.one_platform
+def test_a_row_that_somebody_holds_stays_and_the_others_go(scratch: Database) -> None:
+    with scratch.connect(autocommit=True) as owner, scratch.connect() as holder:
+        person = join(owner, "alice@example.com")
+        owner.execute(
+            "insert into public.user_sessions (user_id, signed_in_at) select %s, '2020-01-01' "
+            "from generate_series(1, 100)",
+            [person.id],
+        )
+        holder.execute("select from public.user_sessions limit 1 for update")
+        assert stepped(owner, "expire_sessions") == (99, False)
+        assert stepped(owner, "expire_sessions") == (0, False)
+        holder.rollback()
+        assert stepped(owner, "expire_sessions") == (1, True)
+
+
+@pytest.mark.one_platform
+def test_a_run_that_has_left_a_row_out_remembers_it_to_its_end(scratch: Database) -> None:
+    with scratch.connect(autocommit=True) as owner, scratch.connect() as holder:
+        person = join(owner, "alice@example.com")
+        owner.execute("update public.system_config set value = '100' where key = 'maintenance_batch_size'")
+        owner.execute(
+            "insert into public.user_sessions (user_id, signed_in_at) select %s, '2020-01-01' "
+            "from generate_series(1, 2000)",
+            [person.id],
+        )
+        holder.execute("select from public.user_sessions order by ctid limit 1 for update")
+        removed, slices = 0, 0
+        while removed < 1999:
+            rows, is_complete = stepped(owner, "expire_sessions", "-infinity")
+            assert is_complete is False
+            removed, slices = removed + rows, slices + 1
+        assert slices > 2
+
+
+@pytest.mark.one_platform
+@pytest.mark.parametrize("is_archived", [True, False])
+def test_a_prompt_that_somebody_holds_stays_and_the_others_go(scratch: Database, is_archived: bool) -> None:
+    """As many as a batch takes: whoever holds those stops nobody else's."""
+    with scratch.connect(autocommit=True) as owner, scratch.connect() as holder:
+        people = sorted(
+            (join(owner, f"{name}@example.com") for name in ("alice", "bob", "carol")), key=lambda it: it.id
+        )
+        owner.execute("update public.system_config set value = '100' where key = 'maintenance_batch_size'")
+        owner.execute("update public.system_config set value = %s where key = 'archive_enabled'", [Jsonb(is_archived)])
+        for person in people:
+            owner.execute(
+                "insert into public.prompt_history "
+                "(user_id, framework_id, framework_name, model, provider, user_input, created_at) "
+                "select %s, 'ape', 'A.P.E', 'm', 'openai', 'x', now() - interval '40 days' "
+                "from generate_series(1, 150)",
+                [person.id],
+            )
+        holder.execute(
+            "select from public.prompt_history where id in "
+            "(select id from public.prompt_history where user_id = %s limit 120) for update",
+            [people[1].id],
+        )
+        owner.execute("select private.step_make_months('infinity')")
+        removed, is_complete = stepped(owner, "archive_prompts")
+        assert is_complete is False
+        assert 300 <= removed <= 330
+        left = owner.execute("select user_id, count(*) from public.prompt_history group by user_id").fetchall()
+        assert left == [(people[1].id, 450 - removed)]
+        holder.rollback()
+        assert stepped(owner, "archive_prompts") == (450 - removed, True)
+        archived = owner.execute("select count(*), count(distinct id) from archive.prompt_history").fetchone()
+        assert archived == ((450, 450) if is_archived else (0, 0))
 
 
 # Prompts: each user's own days ----------------------------------------------------------------------------------------

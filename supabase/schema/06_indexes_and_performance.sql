@@ -2491,7 +2491,9 @@ declare
     v_slice bigint;
     -- How far the slices of this run have come, by table.
     v_positions jsonb := coalesce(nullif(current_setting('forge.maintenance_positions', true), ''), '{}')::jsonb;
-    v_from bigint := coalesce((v_positions ->> relation::text)::bigint, 0);
+    v_from bigint := coalesce((v_positions #>> array[relation::text, 'from'])::bigint, 0);
+    v_has_skipped boolean := coalesce((v_positions #>> array[relation::text, 'has_skipped'])::boolean, false);
+    v_due tid[];
     v_count bigint;
 begin
     -- From the first block to the last, some at a time: one pass over the table, and no index that only this would use.
@@ -2514,18 +2516,27 @@ begin
     rows := 0;
     while v_from < v_blocks loop
         execute format(
-            'delete from %s as item where item.ctid >= %L and item.ctid < %L and (%s)',
+            'select array_agg(item.ctid) from %s as item where item.ctid >= %L and item.ctid < %L and (%s)',
             relation, format('(%s,0)', v_from)::tid, format('(%s,0)', v_from + v_slice)::tid, condition
-        );
+        ) into v_due;
+        -- A row that somebody holds is left for the next time: to wait for it would fail, and undo the step for all.
+        execute format(
+            'delete from %1$s as item where item.ctid = any(array('
+            'select item.ctid from %1$s as item where item.ctid = any($1) and (%2$s) for update skip locked'
+            '))', relation, condition
+        ) using v_due;
         get diagnostics v_count = row_count;
+        v_has_skipped := v_has_skipped or v_count < coalesce(cardinality(v_due), 0);
         rows := rows + v_count;
         v_from := v_from + v_slice;
         exit when clock_timestamp() >= deadline;
     end loop;
-    is_complete := v_from >= v_blocks;
+    is_complete := v_from >= v_blocks and not v_has_skipped;
     v_positions := v_positions - relation::text;
-    if not is_complete then
-        v_positions := v_positions || jsonb_build_object(relation::text, v_from);
+    if v_from < v_blocks then
+        v_positions := v_positions || jsonb_build_object(
+            relation::text, jsonb_build_object('from', v_from, 'has_skipped', v_has_skipped)
+        );
     end if;
     perform set_config('forge.maintenance_positions', v_positions::text, false);
     return next;
@@ -2533,7 +2544,8 @@ end
 $$;
 
 comment on function private.expire_rows(regclass, text, timestamptz) is
-'Deletes the rows that a condition of ours holds for, slice by slice until the deadline. It calls a row item.';
+'Deletes the rows that a condition of ours holds for, slice by slice until the deadline. It calls a row item. Complete '
+'once it has come to the end and has left out no row that somebody held.';
 
 create or replace function private.retention_days(key text, fallback integer)
 returns interval
@@ -2685,6 +2697,8 @@ declare
     v_days integer := private.config_integer('max_prompt_history_days', 30);
     v_batch integer := private.config_integer('maintenance_batch_size', 10000);
     v_user_id uuid := '00000000-0000-0000-0000-000000000000'::uuid;
+    v_held_user_id uuid;
+    v_has_skipped boolean := false;
     v_found record;
     v_count bigint;
 begin
@@ -2709,7 +2723,9 @@ begin
                     now() - make_interval(days => coalesce(preference.max_history_days, v_days)) as cutoff
                 from auth.users as account
                 left join public.user_preferences as preference on account.id = preference.user_id
-                where account.id >= v_user_id and coalesce(preference.auto_cleanup, true)
+                where account.id >= v_user_id
+                    and account.id is distinct from v_held_user_id
+                    and coalesce(preference.auto_cleanup, true)
             ) as keeper
             cross join lateral (
                 select history.ctid, history.user_id
@@ -2719,15 +2735,20 @@ begin
             order by item.user_id
             limit v_batch
         ) as old;
-        is_complete := v_found.rows is null;
-        exit when is_complete;
+        is_complete := v_found.rows is null and not v_has_skipped;
+        exit when v_found.rows is null;
 
-        -- One statement, so a row is in one place or the other and never in both or neither. What somebody changed or
-        -- deleted meanwhile is left for the next time.
+        -- One statement, so a row is in one place or the other and never in both or neither. What somebody changed,
+        -- deleted or holds meanwhile is left for the next time: to wait would fail, and undo the step for all.
         if v_is_archived then
             with moved as (
                 delete from public.prompt_history as history
-                where history.ctid = any(v_found.rows)
+                where history.ctid = any(array(
+                    select free.ctid
+                    from public.prompt_history as free
+                    where free.ctid = any(v_found.rows)
+                    for update skip locked
+                ))
                 returning history.*
             )
 
@@ -2735,12 +2756,24 @@ begin
             select moved.* from moved;
         else
             delete from public.prompt_history as history
-            where history.ctid = any(v_found.rows);
+            where history.ctid = any(array(
+                select free.ctid
+                from public.prompt_history as free
+                where free.ctid = any(v_found.rows)
+                for update skip locked
+            ));
         end if;
         get diagnostics v_count = row_count;
         rows := rows + v_count;
-        exit when v_count = 0 or clock_timestamp() >= deadline;
+        exit when clock_timestamp() >= deadline;
         v_user_id := v_found.user_id;
+        if v_count < cardinality(v_found.rows) then
+            v_has_skipped := true;
+            -- Who holds as many rows as a batch has does not hold up those who come after.
+            v_held_user_id := case
+                when v_count < cardinality(v_found.rows) / 2.0 then v_user_id else v_held_user_id
+            end;
+        end if;
     end loop;
     return next;
 end
