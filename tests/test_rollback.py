@@ -33,11 +33,21 @@ def test_the_files_are_as_new_as_the_schema() -> None:
         assert (ROLLBACK / name).read_text(encoding="utf-8") == text, "stale: run `make build-migrations` and commit"
 
 
+def everything(database: Database) -> str:
+    """What pg_dump writes of a database, and what it does not: which extensions there are, and whose."""
+    with database.connect() as owner:
+        extensions = owner.execute(
+            "select extname, extowner::regrole::text, extnamespace::regnamespace::text, "
+            "obj_description(oid, 'pg_extension') from pg_extension order by 1"
+        ).fetchall()
+    return f"{psql.dump(database)}{extensions}"
+
+
 def test_afterwards_the_database_is_what_it_was(empty_database: Database, folder: Path) -> None:
     with empty_database.connect() as owner:
         owner.execute("create table public.somebody_elses (id integer primary key)")
         owner.execute("create function public.somebody_elses() returns integer language sql return 1")
-    before = psql.dump(empty_database)
+    before = everything(empty_database)
     for _ in range(2):
         migrations.apply(empty_database.url(), folder)
         assert psql.dump(empty_database, "--schema-only") != before
@@ -49,14 +59,28 @@ def test_afterwards_the_database_is_what_it_was(empty_database: Database, folder
         assert psql.dump(empty_database, "--exclude-table=*.audit_log") == once
         said = back(empty_database, FIRST)
         assert "ERROR" not in said, said
-        assert psql.dump(empty_database) == before
+        assert everything(empty_database) == before
         assert "nothing to roll back" in back(empty_database, FIRST)
-        assert psql.dump(empty_database) == before
+        assert everything(empty_database) == before
 
 
 @pytest.mark.one_platform
-def test_the_role_goes_with_the_last_database(tmp_path: Path, folder: Path) -> None:
-    server = Own(tmp_path / "server", clusters.installed()[0])
+def test_an_extension_that_was_there_stays(empty_database: Database, folder: Path) -> None:
+    """Functions may use it, and PostgreSQL would not know."""
+    with empty_database.connect() as owner:
+        owner.execute("create extension btree_gin with schema extensions")
+    before = everything(empty_database)
+    migrations.apply(empty_database.url(), folder)
+    assert back(empty_database, SEED) == ""
+    assert "ERROR" not in back(empty_database, FIRST)
+    assert everything(empty_database) == before
+
+
+@pytest.mark.one_platform
+@pytest.mark.parametrize("number", [pytest.param(0), pytest.param(-1, marks=pytest.mark.slow)])
+def test_the_role_goes_with_the_last_database(tmp_path: Path, folder: Path, number: int) -> None:
+    """On the newest PostgreSQL that is installed; the slow one is on the oldest."""
+    server = Own(tmp_path / "server", clusters.installed()[number])
     server.start()
     try:
         database = Database(server, "forge")
@@ -73,7 +97,7 @@ def test_the_role_goes_with_the_last_database(tmp_path: Path, folder: Path) -> N
         with database.connect() as owner:
             ada = join(owner, "ada@example.com")
             owner.execute("update auth.users set role = 'app_admin' where id = %s", [ada.id])
-        lost = ("public.user_profiles", "public.user_preferences", "staff")
+        lost = ("public.user_profiles", "public.user_preferences", "public.audit_log", "staff")
         assert back(database, SEED) == ""
         assert back(database, FIRST, *lost) == ""
         assert roles() == before
@@ -90,11 +114,27 @@ def test_rows_go_only_when_they_are_named(scratch: Database) -> None:
         ada = join(owner, "ada@example.com")
         owner.execute("insert into public.feedback (user_id, message) values (%s, 'Please keep this')", [ada.id])
         assert sealing.have_encryption_key(owner)
+        owner.execute("insert into public.security_events (event_type) values ('brute_force')")
+        owner.execute(
+            "insert into private.spent_costs (user_id, provider, tokens_used, cost_usd) values (%s, 'openai', 1, 1)",
+            [ada.id],
+        )
+        owner.execute(
+            "insert into public.audit_log (actor_role, action, table_name) values ('app_admin', 'delete', 'feedback')"
+        )
     before = psql.dump(scratch)
     said = back(scratch, FIRST)
     assert ERROR in said, said
     names = said.partition("forge.discard=")[2].partition("'")[0].split(",")
-    assert set(names) == {"public.user_profiles", "public.user_preferences", "public.feedback", "private.secrets"}
+    assert set(names) == {
+        "figures",
+        "private.secrets",
+        "public.audit_log",
+        "public.feedback",
+        "public.security_events",
+        "public.user_preferences",
+        "public.user_profiles",
+    }
     for missing in names:
         said = back(scratch, FIRST, *(name for name in names if name != missing))
         assert f"{ERROR}{missing}: 1\n" in said, said
@@ -140,3 +180,76 @@ def test_what_others_built_on_it_stops_it(scratch: Database) -> None:
     before = psql.dump(scratch)
     assert "cannot drop desired object(s) because other objects depend on them" in back(scratch, FIRST)
     assert psql.dump(scratch) == before
+
+
+FOREIGN = {
+    "a table in private": ("create table private.theirs (id integer)", "table private.theirs"),
+    "a table in archive": ("create table archive.theirs (id integer)", "table archive.theirs"),
+    "a function in private": (
+        "create function private.theirs() returns integer language sql return 1", "function private.theirs()"
+    ),
+    "a trigger": (
+        "create table public.theirs (id integer); create trigger theirs after truncate on public.theirs "
+        "execute function private.tg_audit_truncate()",
+        "trigger theirs on table public.theirs",
+    ),
+    "a default": (
+        "create table public.theirs (is_staff boolean default private.is_staff_account())",
+        "default value for column is_staff of table public.theirs",
+    ),
+    "a rule of rows": (
+        "create table public.theirs (id integer); create policy theirs on public.theirs "
+        "using (private.is_staff_account())",
+        "policy theirs on table public.theirs",
+    ),
+    "a view": ("create view public.theirs as select name from private.locks", "rule _RETURN on view public.theirs"),
+    "a function": (
+        "create function public.theirs() returns boolean language sql return private.is_staff_account()",
+        "function public.theirs()",
+    ),
+    "a foreign key": (
+        "create table public.theirs (name text references private.locks)",
+        "constraint theirs_name_fkey on table public.theirs",
+    ),
+    "a column of one of our types": (
+        "create table public.theirs (verdict private.rate_limit_verdict)", "column verdict of table public.theirs"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.one_platform
+def test_what_others_hung_on_the_hidden_schemas_stops_it(scratch: Database) -> None:
+    """They are dropped with cascade."""
+    assert back(scratch, SEED) == ""
+    for made, named in FOREIGN.values():
+        unsaved = f"begin;\n{made};\n\\i {FIRST}\n"
+        said = psql.run(scratch, "-v", "ON_ERROR_STOP=1", typed=unsaved)
+        assert f"what is not ours would go as well: {named}\n" in said, said
+
+
+@pytest.mark.one_platform
+def test_no_function_in_public_takes_part(scratch: Database) -> None:
+    """An installation of that age may let everybody create in public, and its owner runs these files."""
+    with scratch.connect() as owner:
+        owner.execute("create table public.called (statement text)")
+        for name, arguments in TAKEN_FOR_BUILT_IN.items():
+            owner.execute(
+                f"create function public.{name}({arguments}) returns text language plpgsql as $$ begin "
+                "insert into public.called values (current_query()); return ''; end $$".encode()
+            )
+        owner.execute("select lower('x'::varchar(9))")
+        assert owner.execute("select count(*) from public.called").fetchone() == (1,), "the trap must work"
+        owner.execute("truncate public.called")
+    for path in (SEED, FIRST):
+        assert "ERROR" not in back(scratch, path)
+    with scratch.connect() as owner:
+        assert owner.execute("select left(statement, 200) from public.called").fetchall() == []
+
+
+# Each fits better than the function of PostgreSQL where a name or a varchar is given.
+TAKEN_FOR_BUILT_IN = {
+    "lower": "varchar",
+    "format": "text, name",
+    "starts_with": "name, text",
+    "split_part": "varchar, text, integer",
+}

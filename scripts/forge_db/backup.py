@@ -219,10 +219,14 @@ def _refuse_what_is_in_use(connection: psycopg.Connection) -> None:
 
 def _before(defaults: list[str]) -> str:
     """The role and the extensions as the schema files make them; no default privileges; no triggers to fire yet."""
-    (first,) = (source for source in assemble.read_sources(SCHEMA_FILES) if source.number == 1)
-    made = [it.code for it in split(first.sql) if "create role app_admin" in it.code]
-    for source in assemble.read_sources(SCHEMA_FILES):
-        made += re.findall(r"^create (?:extension|schema) if not exists [^;]*\bextensions\b[^;]*", source.sql, re.M)
+    made = [
+        it.code.removesuffix(";")
+        for source in assemble.read_sources(SCHEMA_FILES)
+        if source.number < 5  # the later ones are long, and make none
+        for it in split(source.sql)
+        if it.code == "create schema if not exists extensions"
+        or (it.code.startswith("do ") and re.search("create (role app_admin|extension) ", it.code))
+    ]
     revoked = [it.format("revoke", "from") for it in defaults]
     return "set lock_timeout = '10s';\n" + "".join(f"{it};\n" for it in [*made, *revoked])
 

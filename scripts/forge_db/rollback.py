@@ -24,8 +24,10 @@ def build(sources: Mapping[str, str], templates: Path = TEMPLATES) -> dict[str, 
         statements = split(sql) if re.search(r"^insert into public\.", sql, re.MULTILINE) else []
         facts = {
             "tables": _all(r"^create table if not exists public\.(\w+)", sql),
+            "hidden": sorted(_all(r"^create (?:[a-z]+ )*?(?:if not exists )?((?:private|archive)\.\w+)", sql)),
             # Its comment tells a function from others of its name; every function has one.
             "functions": sorted(_all(r"^comment on function public\.(\w+\([^)]*\))", sql)),
+            "function_names": sorted(_all(r"^comment on function public\.(\w+)", sql)),
             "seeds": [_aside(it.code) for it in statements if "insert into public." in it.code],
             "seeded": _all(r"^insert into public\.(\w+)", sql),
         }

@@ -129,7 +129,19 @@ revoke all on schema private, archive from public, anon, authenticated, service_
 comment on schema private is 'Helpers, secrets, counters and rollups. Never exposed through the API.';
 comment on schema archive is 'Cold rows, kept by month. Never exposed through the API.';
 
-create extension if not exists pgcrypto with schema extensions;
+-- What says that we made it goes with us (supabase/rollback); where the platform gives it to somebody else, it stays.
+do $$
+begin
+    if not exists (select from pg_catalog.pg_extension as extension where extension.extname = 'pgcrypto') then
+        create extension pgcrypto with schema extensions;
+        begin
+            comment on extension pgcrypto is 'Made by PromptCraft Forge.';
+        exception when insufficient_privilege then
+            null;
+        end;
+    end if;
+end
+$$;
 
 -- Functions --------------------------------------------------------------------
 -- Every function here sets search_path to pg_catalog, pg_temp. Not to '': then pg_temp is searched first for types, and

@@ -815,7 +815,19 @@ comment on function public.render_prompt_framework(text, jsonb) is
 -- Row level security keeps text-search indexes from being used (their operators are not leakproof): 1,011 ms against
 -- 0.8 ms for a user with 46,000 rows. So the vectors live beside the table, reached by a function that filters by the
 -- caller itself.
-create extension if not exists btree_gin with schema extensions;
+-- What says that we made it goes with us (supabase/rollback); where the platform gives it to somebody else, it stays.
+do $$
+begin
+    if not exists (select from pg_catalog.pg_extension as extension where extension.extname = 'btree_gin') then
+        create extension btree_gin with schema extensions;
+        begin
+            comment on extension btree_gin is 'Made by PromptCraft Forge.';
+        exception when insufficient_privilege then
+            null;
+        end;
+    end if;
+end
+$$;
 
 create table if not exists private.prompt_search (
     history_id uuid primary key references public.prompt_history (id) on delete cascade,
