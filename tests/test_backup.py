@@ -1,19 +1,22 @@
 """`forge-db backup` and `forge-db restore`: everything comes back, nothing is overwritten, damage is noticed."""
 
+import errno
 import json
 import os
 import re
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from forge_db import backup, binaries, sealing
+from forge_db import backup, binaries, sealing, upgrade
 from forge_db.cli import main
 from forge_db.errors import ForgeError
-from harness import psql
+from harness import legacy, psql
 from harness.client import Client, join
-from harness.databases import Database
+from harness.databases import Database, Platform
 
 
 def run(command: str, folder: Path, database: Database) -> Result:
@@ -134,6 +137,121 @@ def test_what_is_damaged_or_foreign_is_refused(whole: Path, empty_database: Data
     refused("made by a newer version of this project: it has the migrations 29990101000000")
     (whole / "SHA256SUMS").unlink()
     refused("is no backup made by forge-db")
+
+
+# In the contents of the archive, in the place of as many bytes: the end of a statement, and a name in a comment.
+HIDDEN = {
+    b"Helpers, secrets, counters and rollups.": b"';\n\\! touch stolen\n--".ljust(39, b"x"),
+    b"SCHEMA private": b"x\n\\! touch s\nx",
+}
+
+
+@pytest.mark.one_platform
+@pytest.mark.parametrize("found", HIDDEN, ids=["a statement", "a name"])
+def test_no_command_of_psql_hides_in_a_dump(
+    whole: Path, empty_database: Database, tmp_path: Path, found: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever restores a backup of others lets its SQL run in the database. A shell it must not have."""
+    monkeypatch.chdir(tmp_path)
+    there = set(tmp_path.iterdir())
+    dump = (whole / "database.dump").read_bytes()
+    assert found in dump
+    (whole / "database.dump").write_bytes(dump.replace(found, HIDDEN[found], 1))
+    sums(whole)
+    before = psql.dump(empty_database)
+    result = run("restore", whole, empty_database)
+    assert set(tmp_path.iterdir()) == there
+    if result.exit_code:  # a name stands in a comment, where its line breaks are taken out
+        assert "backslash commands are restricted" in result.stderr
+        assert psql.dump(empty_database) == before
+
+
+@pytest.mark.one_platform
+def test_programs_that_would_let_it_are_refused(
+    whole: Path, empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = subprocess.run
+
+    def old(command: list[object], **options: Any) -> Any:
+        done = real(command, **options)
+        for target in (str(it).removeprefix("--file=") for it in command if str(it).startswith("--file=")):
+            text = Path(target).read_text(encoding="utf-8")
+            Path(target).write_text(re.sub(r"^\\(un)?restrict.*$", "", text, flags=re.MULTILINE), encoding="utf-8")
+        return done
+
+    monkeypatch.setattr(backup.subprocess, "run", old)
+    result = run("restore", whole, empty_database)
+    assert (result.exit_code, "is too old to be given a backup" in result.stderr) == (1, True), result.output
+
+
+@pytest.mark.one_platform
+def test_a_connection_that_breaks_at_the_commit_is_not_called_nothing(
+    whole: Path, empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server may have committed: nobody can know, and the message says how to find out."""
+    real = subprocess.run
+    broken: list[str] = []
+
+    def breaking(command: list[object], **options: Any) -> Any:
+        if "-1" not in command:
+            return real(command, **options)
+        # What is committed, and then the connection breaks before psql hears of it.
+        done = real([*command, *(["-c", "select pg_terminate_backend(pg_backend_pid())"] if not broken else [])], **options)
+        broken.append(done.stderr)
+        if len(broken) == 1:
+            assert done.returncode == 2
+            return done
+        done.returncode = 2
+        return done
+
+    monkeypatch.setattr(backup.subprocess, "run", breaking)
+    for _ in range(2):
+        result = run("restore", whole, empty_database)
+        assert result.exit_code == 1
+        assert "it is not known whether the restore was committed" in result.stderr
+        assert "nothing was changed" not in result.stderr.lower()
+        assert f"forge-db restore {whole} --verify" in result.stderr
+    again = run("restore", whole, empty_database)
+    assert "--verify says whether it is whole" in again.stderr
+    verified = CliRunner().invoke(
+        main, ["restore", str(whole), "--verify", "--database-url", empty_database.url()]
+    )
+    assert (verified.exit_code, verified.stdout) == (0, "restored\n"), verified.output
+    with empty_database.connect() as owner:
+        owner.execute("delete from public.feedback")
+    missing = CliRunner().invoke(main, ["restore", str(whole), "--verify", "--database-url", empty_database.url()])
+    assert (missing.exit_code, "public.feedback: 0 instead of 1" in missing.stderr) == (1, True)
+
+
+@pytest.mark.one_platform
+def test_a_full_disk_on_this_machine_is_said(
+    whole: Path, empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = psql.dump(empty_database)
+    with monkeypatch.context() as patched:
+        patched.setattr(backup, "_blank", full)
+        result = run("restore", whole, empty_database)
+    assert result.exit_code == 1
+    assert "no room in" in result.stderr
+    assert "Nothing was changed. Make room there, or set TMPDIR" in result.stderr
+    assert psql.dump(empty_database) == before
+
+
+@pytest.mark.one_platform
+def test_between_an_upgrade_and_its_cleanup_what_is_parked_is_in_the_backup(
+    empty_database: Database, platform: Platform, tmp_path: Path
+) -> None:
+    legacy.install(empty_database, "C")
+    upgrade.upgrade(empty_database.url(), lambda _: None, legacy.migrations(tmp_path))
+    folder = tmp_path / "backup"
+    backup.backup(empty_database.url(), folder, lambda _: None)
+    with platform.clone(f"{os.getpid()}_second", migrated=False) as second:
+        backup.restore(second.url(), folder, lambda _: None)
+        assert dump(second) == dump(empty_database)
+        assert upgrade.report(second.url()) == upgrade.report(empty_database.url())
 
 
 @pytest.mark.one_platform

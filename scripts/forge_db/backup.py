@@ -4,6 +4,7 @@ A restore is one transaction: after whatever stops it, the database is as empty 
 privileges away meanwhile, for on a Supabase project they would hand new tables to everybody.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -11,6 +12,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +31,8 @@ from forge_db.statements import split
 
 FORMAT = 1
 PROJECT = "promptcraft-forge"
-SCHEMAS = ("public", "private", "archive", "supabase_migrations")
+# The last one is there between an upgrade and its cleanup: what is parked, and what the bridge stands on.
+SCHEMAS = ("public", "private", "archive", "supabase_migrations", "legacy")
 # Who signs in; of the rest of auth nothing outlives a move to another project.
 ACCOUNTS = ("users", "identities", "mfa_factors")
 DATABASE, PEOPLE, HOOKS, MANIFEST, SUMS = "database.dump", "accounts.dump", "hooks.sql", "manifest.json", "SHA256SUMS"
@@ -141,7 +145,7 @@ def restore(url: str, folder: Path, say: Say) -> dict[str, Any]:
         _refuse_what_is_in_use(connection)
         defaults = [row[0] for row in connection.execute(DEFAULTS)]
         restorer, psql = _tool("pg_restore", connection), _tool("psql", connection)
-    with tempfile.TemporaryDirectory() as scratch:
+    with _room(), tempfile.TemporaryDirectory() as scratch:
         before, after = Path(scratch, "before.sql"), Path(scratch, "after.sql")
         before.write_text(_before(defaults), encoding="utf-8")
         after.write_text(_after(folder, defaults), encoding="utf-8")
@@ -155,10 +159,33 @@ def restore(url: str, folder: Path, say: Say) -> dict[str, Any]:
             _blank(path, b"SET transaction_timeout = 0;")
         command = [psql, "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", *options]
         say("restoring, in one transaction")
-        _run(command, url, "the restore; nothing was changed")
+        _run_restore(command, url, folder)
+    return check(url, folder, say)
+
+
+def check(url: str, folder: Path, say: Say) -> dict[str, Any]:
+    """See that all of a backup is there."""
+    manifest = read(folder)
     with migrations.connect(url) as connection:
         verify(connection, manifest, say)
     return manifest
+
+
+def _run_restore(command: list[str], url: str, folder: Path) -> None:
+    """psql says by its status whether the server undid it all, or the connection broke and nobody knows."""
+    done = subprocess.run(command, env=_environment(url), capture_output=True, text=True, check=False)
+    if done.returncode == 2:
+        raise ForgeError(
+            f"the connection broke, so it is not known whether the restore was committed: {_last(done.stderr)}",
+            "It is all there or nothing is. When the server answers again, run this again: either it restores, or it "
+            f"says that the schema is there already, and then forge-db restore {folder} --verify says whether it is "
+            "whole.",
+        )
+    if done.returncode != 0:
+        raise ForgeError(
+            f"the restore; nothing was changed: {_last(done.stderr)}",
+            "The database is as empty as before. Mend what it says and run this again.",
+        )
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -203,7 +230,8 @@ def _refuse_what_is_in_use(connection: psycopg.Connection) -> None:
     ):
         raise ForgeError(
             f'database "{name}" holds the schema already, and perhaps data',
-            "Nothing was changed. Restore into a new database. To empty this one: supabase/rollback/001_seed_data.sql, "
+            "Nothing was changed. If a restore of yours broke off, forge-db restore FOLDER --verify says whether it is "
+            "whole. Else restore into a new database. To empty this one: supabase/rollback/001_seed_data.sql, "
             "then 000_initial_schema.sql; they say what would be lost.",
         )
     if _value(connection, "select exists (select from auth.users)"):
@@ -256,9 +284,30 @@ def _script(restorer: str, dump: Path, target: Path) -> None:
         [restorer, f"--use-list={contents}", f"--file={target}", dump], capture_output=True, check=False
     )
     if done.returncode != 0:
+        said = _last(done.stderr.decode())
+        if os.strerror(errno.ENOSPC) in said:
+            raise OSError(errno.ENOSPC, said)
+        raise ForgeError(f"pg_restore cannot read {dump}: {said}", "Nothing was changed. Use another backup.")
+    with target.open("rb") as script:
+        if b"\n\\restrict " not in script.read(4096):
+            raise ForgeError(
+                f"{restorer} is too old to be given a backup: what hides in one could run commands on this machine",
+                "Nothing was changed. Install a newer minor version (17.6, 16.10, 15.14) or set FORGE_PG_BIN.",
+            )
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """The dump is laid out as SQL first, on this machine."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
         raise ForgeError(
-            f"pg_restore cannot read {dump}: {_last(done.stderr.decode())}", "Nothing was changed. Use another backup."
-        )
+            f"no room in {tempfile.gettempdir()}, where the backup is laid out before it is restored",
+            "Nothing was changed. Make room there, or set TMPDIR to a folder that has more.",
+        ) from error
 
 
 def _blank(path: Path, statement: bytes) -> None:
@@ -374,7 +423,8 @@ def make(folder: Path, database_url: str) -> None:
 @click.command("restore")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @_url
-def put_back(folder: Path, database_url: str) -> None:
+@click.option("--verify", "only_verify", is_flag=True, help="Only compare a database with what was restored into it.")
+def put_back(folder: Path, database_url: str, only_verify: bool) -> None:
     """Restore a backup into a new database, and verify it.
 
     The database has the Supabase platform and nothing else: a new project, or a local one without the schema. It is one
@@ -383,8 +433,9 @@ def put_back(folder: Path, database_url: str) -> None:
     \b
     Examples:
       forge-db restore backups/2026-11-22 --database-url postgresql://postgres:PASSWORD@HOST:5432/postgres
+      forge-db restore backups/2026-11-22 --verify    after a restore that broke off at its end
     """
-    restore(database_url, folder, _say)
+    (check if only_verify else restore)(database_url, folder, _say)
     click.echo("restored")
 
 

@@ -206,7 +206,11 @@ def _execute(connection: psycopg.Connection, migration: Migration, statements: l
             if position is not None:  # counted from the comments before the statement
                 lead = statement.text[: len(statement.text) - len(statement.code)]
                 line += statement.text.count("\n", 0, int(position) - 1) - lead.count("\n")
-            raise from_database(error, f"{migration.path.name}, line {line}") from error
+            said = from_database(error, f"{migration.path.name}, line {line}")
+            if isinstance(error, psycopg.OperationalError):  # the server's trouble, not the file's
+                state = "What was applied before is recorded. When that is mended, run this again: it goes on from there."
+                said.hint = f"{said.hint} {state}" if said.hint else state
+            raise said from error
 
 
 def _record(connection: psycopg.Connection, migration: Migration, statements: list[Statement]) -> None:

@@ -28,13 +28,34 @@ def upgrade(url: str, say: Say, directory: Path = MIGRATIONS) -> None:
     with migrations.connect(url, say) as connection, migrations.alone(connection, say):
         connection.execute("set statement_timeout = 0")
         if _value(connection, "select to_regclass('legacy.progress') is null"):
-            _patiently(say, lambda: switch(connection, say, directory))
+            with _explained(connection, "Nothing was changed: clients work on the old tables. Run this again."):
+                _patiently(say, lambda: switch(connection, say, directory))
             say("switched: clients work on the new tables")
     migrations.apply(url, directory, say)  # what came after 000 and 001, and is no part of the switch
     with migrations.connect(url, say) as connection, migrations.alone(connection, say):
-        if sealing.have_encryption_key(connection):
-            say("made an encryption key; `forge-db secret --help` says where it is")
-        copy(connection, say)
+        with _explained(
+            connection,
+            "The switch is made: clients work on the new tables, and what was copied stays. Run this again, and it "
+            "goes on from there; forge-db upgrade --undo goes back instead.",
+        ):
+            if sealing.have_encryption_key(connection):
+                say("made an encryption key; `forge-db secret --help` says where it is")
+            copy(connection, say)
+
+
+@contextmanager
+def _explained(connection: psycopg.Connection, state: str) -> Iterator[None]:
+    """When the server fails, and not the data: in what state that leaves the database."""
+    try:
+        yield
+    except (ForgeError, psycopg.Error) as error:
+        cause = error if isinstance(error, psycopg.Error) else error.__cause__
+        said = error if isinstance(error, ForgeError) else from_database(error)
+        if not isinstance(cause, psycopg.OperationalError) or isinstance(cause, errors.LockNotAvailable):
+            raise
+        if connection.closed:
+            state = "The connection broke. Run this again when the server answers: it finds how far it had come."
+        raise ForgeError(said.message, " ".join(it for it in (said.hint, state) if it)) from cause
 
 
 def copy(connection: psycopg.Connection, say: Say) -> None:
