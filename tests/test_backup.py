@@ -172,14 +172,14 @@ def test_programs_that_would_let_it_are_refused(
 ) -> None:
     real = subprocess.run
 
-    def old(command: list[object], **options: Any) -> Any:
+    def old(command: list[Any], **options: Any) -> Any:
         done = real(command, **options)
         for target in (str(it).removeprefix("--file=") for it in command if str(it).startswith("--file=")):
             text = Path(target).read_text(encoding="utf-8")
             Path(target).write_text(re.sub(r"^\\(un)?restrict.*$", "", text, flags=re.MULTILINE), encoding="utf-8")
         return done
 
-    monkeypatch.setattr(backup.subprocess, "run", old)
+    monkeypatch.setattr(subprocess, "run", old)
     result = run("restore", whole, empty_database)
     assert (result.exit_code, "is too old to be given a backup" in result.stderr) == (1, True), result.output
 
@@ -192,11 +192,12 @@ def test_a_connection_that_breaks_at_the_commit_is_not_called_nothing(
     real = subprocess.run
     broken: list[str] = []
 
-    def breaking(command: list[object], **options: Any) -> Any:
+    def breaking(command: list[Any], **options: Any) -> Any:
         if "-1" not in command:
             return real(command, **options)
-        # What is committed, and then the connection breaks before psql hears of it.
-        done = real([*command, *(["-c", "select pg_terminate_backend(pg_backend_pid())"] if not broken else [])], **options)
+        # The first time before the commit; the second time after it, before psql hears of it.
+        last = [] if broken else ["-c", "select pg_terminate_backend(pg_backend_pid())"]
+        done = real([*command, *last], **options)
         broken.append(done.stderr)
         if len(broken) == 1:
             assert done.returncode == 2
@@ -204,7 +205,7 @@ def test_a_connection_that_breaks_at_the_commit_is_not_called_nothing(
         done.returncode = 2
         return done
 
-    monkeypatch.setattr(backup.subprocess, "run", breaking)
+    monkeypatch.setattr(subprocess, "run", breaking)
     for _ in range(2):
         result = run("restore", whole, empty_database)
         assert result.exit_code == 1
@@ -213,9 +214,7 @@ def test_a_connection_that_breaks_at_the_commit_is_not_called_nothing(
         assert f"forge-db restore {whole} --verify" in result.stderr
     again = run("restore", whole, empty_database)
     assert "--verify says whether it is whole" in again.stderr
-    verified = CliRunner().invoke(
-        main, ["restore", str(whole), "--verify", "--database-url", empty_database.url()]
-    )
+    verified = CliRunner().invoke(main, ["restore", str(whole), "--verify", "--database-url", empty_database.url()])
     assert (verified.exit_code, verified.stdout) == (0, "restored\n"), verified.output
     with empty_database.connect() as owner:
         owner.execute("delete from public.feedback")

@@ -36,7 +36,11 @@ TRIED_ELSEWHERE = {
     "docs/access-testing.md": "test_prober_catches.py",
 }
 # Sections that are tried elsewhere, of documents that are tried here.
-SECTIONS_ELSEWHERE = {"An existing project with the legacy tables": "test_supabase_cli.py"}
+SECTIONS_ELSEWHERE = {
+    "An existing project with the legacy tables": "test_supabase_cli.py",
+    "Existing installations": "test_migration_plan.py",
+    "New installations": "test_migration_plan.py",
+}
 # Nothing that one types: what is answered, drawn, or set in a file.
 SHOWN = {"", "mermaid", "toml", "ini"}
 STAND_INS = {

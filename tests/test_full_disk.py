@@ -1,5 +1,5 @@
-"""The disk of the server is full: the error says in what state the database is, nothing is lost, and with room again the
-same command goes on.
+"""The disk of the server is full: the error says in what state the database is, nothing is lost, and with room again
+the same command goes on.
 
 The disk is a small one in memory, which only root can make.
 """

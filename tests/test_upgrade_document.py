@@ -1,36 +1,17 @@
 """docs/upgrade.md does what it says: its commands are taken from it, word for word, and run in a shell."""
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from forge_db.paths import ROOT, UPGRADE
 from harness import legacy, psql
 from harness.databases import Database
+from harness.shell import sh
 
 pytestmark = pytest.mark.one_platform
 TEXT = (ROOT / "docs" / "upgrade.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-
-
-def sh(database: Database, commands: str) -> str:
-    """What the commands said, run from the project root; every one of them must succeed."""
-    programs = [str(Path(sys.executable).parent), str(Path(database.server.binaries.tool("psql")).parent)]
-    done = subprocess.run(
-        ["sh", "-e", "-c", commands],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": database.url(), "PATH": os.pathsep.join([*programs, os.environ["PATH"]])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 def test_both_ways_there_both_ways_back_and_the_end(empty_database: Database, scratch: Database) -> None:

@@ -140,7 +140,7 @@ def counts(connection: psycopg.Connection) -> dict[str, int]:
 
 def restore(url: str, folder: Path, say: Say) -> dict[str, Any]:
     """Put a backup into a database that has the platform and nothing of ours; then see that all of it is there."""
-    manifest = read(folder)
+    read(folder)
     with migrations.connect(url) as connection:
         _refuse_what_is_in_use(connection)
         defaults = [row[0] for row in connection.execute(DEFAULTS)]

@@ -23,6 +23,11 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def is_servers_trouble(error: psycopg.Error) -> bool:
+    """No room, no memory, shut down, gone: the same command may do when that is mended."""
+    return error.sqlstate is None or error.sqlstate[:2] in ("08", "53", "57", "58", "XX")
+
+
 def from_database(error: psycopg.Error, where: str | None = None) -> ForgeError:
     """Say what PostgreSQL said: its message and detail in one line, its hint as the hint."""
     said = error.diag

@@ -11,7 +11,7 @@ import click
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from forge_db.errors import ForgeError, from_database
+from forge_db.errors import ForgeError, from_database, is_servers_trouble
 from forge_db.paths import MIGRATIONS
 from forge_db.statements import Statement, split
 
@@ -207,8 +207,8 @@ def _execute(connection: psycopg.Connection, migration: Migration, statements: l
                 lead = statement.text[: len(statement.text) - len(statement.code)]
                 line += statement.text.count("\n", 0, int(position) - 1) - lead.count("\n")
             said = from_database(error, f"{migration.path.name}, line {line}")
-            if isinstance(error, psycopg.OperationalError):  # the server's trouble, not the file's
-                state = "What was applied before is recorded. When that is mended, run this again: it goes on from there."
+            if is_servers_trouble(error):
+                state = "What was applied before is recorded. Mend that and run this again: it goes on from there."
                 said.hint = f"{said.hint} {state}" if said.hint else state
             raise said from error
 

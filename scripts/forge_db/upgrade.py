@@ -12,7 +12,7 @@ from psycopg import errors
 from psycopg.rows import dict_row
 
 from forge_db import migrations, sealing
-from forge_db.errors import ForgeError, from_database
+from forge_db.errors import ForgeError, from_database, is_servers_trouble
 from forge_db.migrations import Say
 from forge_db.paths import MIGRATIONS, UPGRADE
 from forge_db.statements import split
@@ -32,15 +32,18 @@ def upgrade(url: str, say: Say, directory: Path = MIGRATIONS) -> None:
                 _patiently(say, lambda: switch(connection, say, directory))
             say("switched: clients work on the new tables")
     migrations.apply(url, directory, say)  # what came after 000 and 001, and is no part of the switch
-    with migrations.connect(url, say) as connection, migrations.alone(connection, say):
-        with _explained(
-            connection,
-            "The switch is made: clients work on the new tables, and what was copied stays. Run this again, and it "
-            "goes on from there; forge-db upgrade --undo goes back instead.",
-        ):
-            if sealing.have_encryption_key(connection):
-                say("made an encryption key; `forge-db secret --help` says where it is")
-            copy(connection, say)
+    switched = (
+        "The switch is made: clients work on the new tables, and what was copied stays. Run this again, and it goes on "
+        "from there; forge-db upgrade --undo goes back instead."
+    )
+    with (
+        migrations.connect(url, say) as connection,
+        migrations.alone(connection, say),
+        _explained(connection, switched),
+    ):
+        if sealing.have_encryption_key(connection):
+            say("made an encryption key; `forge-db secret --help` says where it is")
+        copy(connection, say)
 
 
 @contextmanager
@@ -51,7 +54,7 @@ def _explained(connection: psycopg.Connection, state: str) -> Iterator[None]:
     except (ForgeError, psycopg.Error) as error:
         cause = error if isinstance(error, psycopg.Error) else error.__cause__
         said = error if isinstance(error, ForgeError) else from_database(error)
-        if not isinstance(cause, psycopg.OperationalError) or isinstance(cause, errors.LockNotAvailable):
+        if not isinstance(cause, psycopg.Error) or not is_servers_trouble(cause):
             raise
         if connection.closed:
             state = "The connection broke. Run this again when the server answers: it finds how far it had come."
