@@ -1,56 +1,75 @@
 """The benchmarks: every workload can run, on a little data, as whom it is measured. How fast is for `make bench`."""
 
-import re
+import fcntl
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
+import click
+import psycopg
 import pytest
 from click.testing import CliRunner
 
-from forge_db.bench import comparison, data, special
-from forge_db.bench.sizes import Size
-from forge_db.bench.stage import HOT_USER, Stage
+from forge_db.bench import cluster, comparison, data, growth, plans, resources, special
+from forge_db.bench.kept import Kept
+from forge_db.bench.sizes import FULL, QUICK, Size
+from forge_db.bench.stage import Stage
 from forge_db.cli import main
 from forge_db.server import Server
 from harness.databases import Database
 
 pytestmark = pytest.mark.one_platform
 
-LITTLE = Size(users=20, logged=50, prompts=60, rounds=1, seconds=1)
+LITTLE = Size(users=20, prompts=60, logged=50, rounds=1, seconds=1, quick=True)
 WORKLOADS = comparison.workloads()
 # Each once, in the order in which they are asked for.
-FILES = list(dict.fromkeys(["load.sql", *(name for workload in WORKLOADS.values() for name in workload["needs"])]))
+FILES = list(
+    dict.fromkeys(
+        [
+            *("load.sql", *data.GENERATED, *data.COPIES),
+            *(name for workload in WORKLOADS.values() for name in workload["needs"]),
+            *("growth.sql", "maintenance.sql"),
+        ]
+    )
+)
 
 
-def run(database: Database, script: str, *, as_owner: bool) -> None:
-    """What pgbench would send, once."""
-    statements = re.sub(r"^\\set .*$", "", script, flags=re.MULTILINE)
-    statements = re.sub(r"(?<!:):[a-z]+\b", "7", statements)
+def load(database: Database, *files: str) -> None:
+    for name in files:
+        with database.connect(data.account(name), autocommit=True) as connection:
+            data.load(connection, name, LITTLE)
+
+
+def owner_runs(database: Database, *statements: str) -> None:
+    with database.connect(autocommit=True) as owner:
+        for statement in statements:
+            owner.execute(statement.encode())
+
+
+def run(database: Database, script: str, *, as_owner: bool) -> plans.Explained | None:
+    """What pgbench would send, explained where that is possible."""
     with database.connect("postgres" if as_owner else "authenticator", autocommit=True) as connection:
-        if not as_owner:
-            connection.execute("set role authenticated")
-            connection.execute("select set_config('request.jwt.claims', %s, false)", [HOT_USER])
-        connection.execute(statements.encode())
+        return plans.explained(connection, script, as_owner=as_owner, times=1)
 
 
 def test_every_workload_runs(scratch: Database) -> None:
-    for name in FILES:
-        with scratch.connect(data.account(name), autocommit=True) as connection:
-            data.load(connection, name, LITTLE)
-    for workload in WORKLOADS.values():
-        for side in ("ours", "floor", "baseline"):
-            for statement in (*workload.get("setup", []), *workload.get(f"{side}_setup", [])):
-                with scratch.connect(autocommit=True) as owner:
-                    owner.execute(statement)
+    load(scratch, *FILES)
+    for name, workload in WORKLOADS.items():
+        for side in comparison.SIDES:
+            owner_runs(scratch, *workload.get("setup", []), *workload.get(f"{side}_setup", []))
             if side in workload:
-                run(scratch, workload[side], as_owner=side == "baseline" and workload.get("as_owner", False))
-        for statement in workload.get("teardown", []):
-            with scratch.connect(autocommit=True) as owner:
-                owner.execute(statement)
+                as_owner = side == "baseline" and workload.get("as_owner", False)
+                assert run(scratch, workload[side], as_owner=as_owner), (name, side)
+        owner_runs(scratch, *workload.get("teardown", []))
+    for name, workload in growth.workloads().items():
+        assert run(scratch, workload["ours"], as_owner=False), name
+    owner_runs(scratch, f"call bench.work_for_a_day(40, {LITTLE.users})", "call bench.forget_the_day()")
 
 
 def test_every_file_is_used() -> None:
-    measured = "".join(path.read_text(encoding="utf-8") for path in Path(special.__path__[0]).glob("*.py"))
+    folder = Path(special.__path__[0]).parent
+    measured = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
     files = {str(path.relative_to(data.FOLDER)) for path in data.FOLDER.rglob("*.sql")}
     assert set(FILES) <= files
     assert {name for name in files if f'"{name}"' not in measured} <= set(FILES)
@@ -73,11 +92,13 @@ def test_every_workload_has_one_bar() -> None:
 def test_a_bar_is_a_bar(
     monkeypatch: pytest.MonkeyPatch, workload: dict[str, Any], ours: float, baseline: float, holds: bool
 ) -> None:
-    measured = Stage(cast(Server, None), LITTLE)
+    measured = Stage(cast(Server, None), LITTLE, "bench")
     monkeypatch.setattr(measured, "run", lambda *_: None)
+    monkeypatch.setattr(plans, "explain", lambda *_, **__: plans.Explained("Result", 3))
     monkeypatch.setattr(measured, "pgbench", lambda script, **_: {"a": ours, "b": baseline}[script])
     result = comparison.compare(measured, "x", {"what": "x", "ours": "a", "baseline": "b"} | workload)
     assert result.holds is holds
+    assert result.buffers == {"ours": 3, "baseline": 3}
 
 
 def test_an_unknown_workload_is_a_wrong_call() -> None:
@@ -85,3 +106,123 @@ def test_an_unknown_workload_is_a_wrong_call() -> None:
     assert said.exit_code == 2
     assert "there is no workload misspelt" in said.stderr
     assert all(name in said.stderr for name in WORKLOADS)
+    assert all(name in said.stderr for name in growth.NAMES)
+
+
+# Data -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [100, 99_999, 200_001, 5_000_000])
+@pytest.mark.parametrize("name", data.GENERATED)
+def test_parts_are_all_rows_once(name: str, count: int) -> None:
+    parts = data.parts(name, Size(users=1, prompts=count, logged=count, rounds=1, seconds=1))
+    assert (parts[0].first, parts[-1].last) == (1, count)
+    assert all(one.last + 1 == other.first for one, other in pairwise(parts))
+
+
+def test_data_doubles_twice() -> None:
+    shares = {share: sum(it.last - it.first + 1 for it in parts) for share, parts in data.quarters(FULL)}
+    assert shares == {1: 1_750_000, 2: 3_500_000, 4: 7_000_000}
+
+
+def test_a_load_that_was_interrupted_goes_on_where_it_was(scratch: Database) -> None:
+    load(scratch, "load.sql")
+    parts = [part for name in data.GENERATED for part in data.parts(name, LITTLE)]
+    for share in (1, 2):
+        data.load_parts(partial(connect, scratch), parts[: len(parts) * share // 2], LITTLE, "")
+    rows = "select (select count(*) from public.prompt_history), (select count(*) from public.api_usage_logs)"
+    with scratch.connect() as owner:
+        assert owner.execute(rows).fetchone() == (LITTLE.prompts, LITTLE.logged)
+        assert owner.execute("select count(*) from bench.loaded where name <> 'load.sql'").fetchone() == (len(parts),)
+
+
+def test_a_part_that_fails_is_not_remembered(scratch: Database) -> None:
+    load(scratch, "load.sql")
+    owner_runs(scratch, "alter table public.prompt_history add constraint none_for_now check (false)")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        data.load_parts(partial(connect, scratch), data.parts("history.sql", LITTLE), LITTLE, "")
+    with scratch.connect() as owner:
+        assert owner.execute("select count(*) from bench.loaded where name = 'history.sql'").fetchone() == (0,)
+
+
+def connect(database: Database, user: str) -> psycopg.Connection:
+    return database.connect(user, autocommit=True)
+
+
+def test_rows_are_a_few_users_and_spread_over_the_months(scratch: Database) -> None:
+    load(scratch, "load.sql")
+    with scratch.connect() as owner:
+        counted = owner.execute(
+            "select bench.owner_of(number, 10000), count(*) from generate_series(1, 100000) as number group by 1"
+        ).fetchall()
+        shares = {str(user)[-5:].lstrip("0"): count for user, count in counted}
+        assert [shares[user] for user in "123"] == [4600, 73, 4]
+        assert shares["4"] > 10 * shares["9999"] > 0
+        months = owner.execute(
+            "select count(*) from generate_series(1, 14000) as number "
+            "group by date_trunc('month', bench.moment(number))"
+        ).fetchall()
+        assert sum(count for (count,) in months) == 14_000
+        assert sorted(months)[2:][0][0] > 850
+
+
+# The command ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [(["--prompts", "9" * 12], "of disk"), (["--quick", "--calls", "9" * 12], "of disk")]
+)
+def test_what_does_not_fit_is_said_before_anything_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    monkeypatch.setattr(cluster, "HOME", tmp_path / "bench")
+    done = CliRunner().invoke(main, ["bench", *arguments])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert "--quick" in done.stderr
+    assert not list(tmp_path.rglob("data"))
+
+
+def test_memory_is_asked_for_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(resources, "memory_available", lambda: 100_000_000)
+    with pytest.raises(click.UsageError, match=r"need 0\.6 GB of memory, and 0\.1 GB are available"):
+        resources.demand(LITTLE, tmp_path, 0)
+    assert resources.disk_wanted(FULL) > 2 * resources.disk_wanted(QUICK)
+
+
+def test_two_at_once_would_measure_each_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(cluster, "HOME", tmp_path)
+    (tmp_path / "quick").mkdir()
+    with (tmp_path / "quick" / "running").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = CliRunner().invoke(main, ["bench", "--quick"])
+    assert (done.exit_code, "another forge-db bench is running" in done.stderr) == (1, True)
+
+
+def test_what_was_measured_outlives_an_interruption(tmp_path: Path) -> None:
+    file = tmp_path / "measured.json"
+    kept = Kept(file)
+    kept.put("a", {"results": []})
+    assert Kept(file).get("a") == {"results": []}
+    assert Kept(file).get("b") is None
+    file.write_text("{half")
+    assert Kept(file).get("a") is None
+    kept.forget()
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(("times", "exponent"), [((1, 1, 1), 0), ((1, 2, 4), 1), ((4, 2, 1), -1), ((1, 4, 16), 2)])
+def test_growth_is_an_exponent(times: tuple[float, ...], exponent: float) -> None:
+    measured = {share: [time, time, 100 * time] for share, time in zip((1, 2, 4), times, strict=True)}
+    assert growth.exponent(measured) == pytest.approx(exponent)
+
+
+def test_pages_are_counted_once() -> None:
+    plan = [
+        "Limit (actual rows=1 loops=1)",
+        "  Buffers: shared hit=30 read=12 dirtied=1, temp read=5 written=5",
+        "  ->  Seq Scan on x",
+        "        Buffers: shared hit=30 read=12",
+    ]
+    assert plans.touched(plan) == 42
+    assert plans.touched(["Result"]) == 0

@@ -1,58 +1,18 @@
--- usage.sql: calls that are logged already: in ours, in a bare heap and in the rulebook's table.
+-- usage.sql: calls that are logged already.
 --
--- After baseline/bare_heap.sql and the rulebook's tables.
--- Settings: bench.logged, how many rows each holds before.
+-- Settings: bench.first and bench.last, which; bench.users. Run as the superuser: without triggers.
 
--- What no log that its subject cannot write can do without: a call that runs with its owner's rights, and one row.
-create or replace function bench.logs_into_heap(
-    provider text, endpoint text, request_size integer, response_size integer, response_time_ms integer,
-    status_code integer
-)
-returns void
-language plpgsql
-security definer
-set search_path = ''
-as $$
-begin
-    insert into bench.bare_usage_logs (
-        user_id, provider, endpoint, request_size, response_size, response_time_ms, status_code
-    )
-    values (auth.uid(), $1, $2, $3, $4, $5, $6);
-end
-$$;
-
-truncate bench.bare_usage_logs, rulebook.api_usage_logs;
+set session_replication_role = replica;
 
 insert into public.api_usage_logs (user_id, provider, endpoint, response_time_ms, status_code, created_at)
 select
-    bench.user_id(1 + number % current_setting('bench.users')::bigint) as user_id,
+    bench.owner_of(number, current_setting('bench.users')::bigint) as user_id,
     (array['openai', 'gemini', 'anthropic'])[1 + number % 3] as provider,
     '/v1/chat/completions' as endpoint,
     number % 2000 as response_time_ms,
-    200 as status_code,
-    now() - number * interval '100 milliseconds' as created_at
-from generate_series(1, current_setting('bench.logged')::bigint) as number;
+    case when number % 50 = 0 then 500 else 200 end as status_code,
+    bench.moment(number) as created_at
+from generate_series(current_setting('bench.first')::bigint, current_setting('bench.last')::bigint) as number
+order by created_at;
 
-insert into bench.bare_usage_logs (user_id, provider, endpoint, response_time_ms, status_code, created_at)
-select
-    log.user_id,
-    log.provider,
-    log.endpoint,
-    log.response_time_ms,
-    log.status_code,
-    log.created_at
-from public.api_usage_logs as log;
-
-insert into rulebook.api_usage_logs (user_id, provider, endpoint, response_time_ms, status_code, created_at)
-select
-    log.user_id,
-    log.provider,
-    log.endpoint,
-    log.response_time_ms,
-    log.status_code,
-    log.created_at
-from public.api_usage_logs as log;
-
-analyze public.api_usage_logs;
-analyze bench.bare_usage_logs;
-analyze rulebook.api_usage_logs;
+reset session_replication_role;

@@ -1,57 +1,114 @@
 """The command forge-db bench."""
 
+import inspect
 import json
-from dataclasses import asdict
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
-from forge_db.bench.comparison import compare, workloads
+from forge_db.bench import cluster as clusters
+from forge_db.bench import growth
+from forge_db.bench.cluster import Cluster
+from forge_db.bench.comparison import compare, stage_for, workloads
+from forge_db.bench.kept import digest
 from forge_db.bench.results import Result
-from forge_db.bench.sizes import FULL, QUICK
+from forge_db.bench.sizes import FULL, QUICK, Size
 from forge_db.bench.special import SPECIAL
-from forge_db.bench.stage import running
 from forge_db.errors import ForgeError
 
 
 @click.command("bench")
-@click.option("--quick", is_flag=True, help="Little data and short rounds, to see that everything runs; never fails.")
-@click.option("--only", multiple=True, metavar="NAME", help="Only this workload (repeatable).")
-@click.option("--json", "file", type=click.Path(path_type=Path), help="Write every measurement there as well.")
-def command(quick: bool, only: tuple[str, ...], file: Path | None) -> None:
+@click.option(
+    "--quick", is_flag=True, help="Little data and one short round, to see that everything runs; never fails."
+)
+@click.option("--only", multiple=True, metavar="NAME", help="Only this workload (repeatable), measured anew.")
+@click.option("--users", type=click.IntRange(min=10), metavar="N", help=f"Accounts. Default: {FULL.users:,}.")
+@click.option(
+    "--prompts", type=click.IntRange(min=100), metavar="N", help=f"In the history. Default: {FULL.prompts:,}."
+)
+@click.option("--calls", type=click.IntRange(min=100), metavar="N", help=f"Logged. Default: {FULL.logged:,}.")
+@click.option("--rounds", type=click.IntRange(min=1), metavar="N", help=f"Default: {FULL.rounds}.")
+@click.option(
+    "--seconds", type=click.IntRange(min=1), metavar="N", help=f"A round's, for each side. Default: {FULL.seconds}."
+)
+@click.option(
+    "--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write every measurement there as well."
+)
+@click.option("--fresh", is_flag=True, help="Throw away what an interrupted run has loaded and measured.")
+def command(quick: bool, only: tuple[str, ...], file: Path | None, fresh: bool, **sizes: int | None) -> None:
     """Measure the schema against its baselines, on a server of its own with durability on.
 
-    Exit status 1 when a bar does not hold. Close other programs first: they take part in the measurement.
+    A run that is interrupted goes on where it was when it is called again. Exit status 1 when a bar does not hold.
+    Close other programs first: they take part in the measurement.
 
     \b
     Examples:
       forge-db bench --quick
       forge-db bench --only search_rare --only search_common
-      forge-db bench --json results.json
+      forge-db bench --prompts 200000 --calls 500000 --json results.json
     """
-    compared = workloads()
-    names = [*SPECIAL, *compared]
-    if unknown := set(only) - set(names):
-        raise click.UsageError(f"there is no workload {', '.join(sorted(unknown))}; there is {', '.join(names)}")
-    results: list[Result] = []
-    with running(QUICK if quick else FULL) as stage:
-        for name in names:
-            if only and name not in only:
-                continue
-            click.echo(f"measuring {name}", err=True)
-            if name in SPECIAL:
-                results.extend(SPECIAL[name](stage))
-            else:
-                stage.load(compared[name]["needs"])
-                results.append(compare(stage, name, compared[name]))
-    _show(results)
+    names = every()
+    if unknown := sorted(set(only) - set(names)):
+        raise click.UsageError(f"there is no workload {', '.join(unknown)}; there is {', '.join(names)}")
+    size = chosen(QUICK if quick else FULL, sizes)
+    wanted = [name for name in names if not only or name in only]
+    with clusters.running(size, fresh=fresh) as cluster:
+        results = [result for name in wanted for result in measure(cluster, name, anew=name in only)]
+        if not only and not quick:
+            clusters.discard(cluster)
+    show(results)
     if file:
         file.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n", encoding="utf-8")
     if not quick and not all(result.holds for result in results):
         raise ForgeError("a bar does not hold", "Run it again on a quiet machine before believing it.")
 
 
-def _show(results: list[Result]) -> None:
+def every() -> list[str]:
+    """The names of all measurements, in the order in which they are made."""
+    return [*SPECIAL, *workloads(), *growth.NAMES]
+
+
+def chosen(size: Size, given: dict[str, int | None]) -> Size:
+    names = {"calls": "logged"}
+    changes: dict[str, Any] = {names.get(name, name): value for name, value in given.items() if value is not None}
+    return replace(size, **changes)
+
+
+def measure(cluster: Cluster, name: str, *, anew: bool) -> Sequence[Result]:
+    """The lines of one measurement; those of an earlier run, if it measured the same and was not asked for by name."""
+    key = digest(name, *source(name), cluster.small_key, cluster.large_key, cluster.size)
+    found = None if anew else cluster.kept.get(key)
+    if found is None:
+        click.echo(f"measuring {name}", err=True)
+        found = {"results": [asdict(result) for result in _measure(cluster, name)]}
+        cluster.kept.put(key, found)
+    return [Result(**result) for result in found["results"]]
+
+
+def _measure(cluster: Cluster, name: str) -> list[Result]:
+    if name in growth.NAMES:
+        return list(growth.NAMES[name](cluster))
+    if name in SPECIAL:
+        with cluster.apart(name) as stage:
+            return list(SPECIAL[name](stage))
+    workload = workloads()[name]
+    return [compare(stage_for(cluster, workload), name, workload)]
+
+
+def source(name: str) -> tuple[object, ...]:
+    """What a measurement follows from, beside the data."""
+    work = growth.NAMES.get(name) or SPECIAL.get(name)
+    if work is None:
+        return (sorted(workloads()[name].items()),)
+    module = sys.modules[work.__module__]
+    return (inspect.getsource(module),)
+
+
+def show(results: Sequence[Result]) -> None:
     columns = [("workload", "ours", "baseline", "ratio", "bar", "verdict")]
     columns += [(it.name, it.ours, it.baseline, it.ratio, it.bar, "holds" if it.holds else "FAILS") for it in results]
     widths = [max(len(row[column]) for row in columns) for column in range(6)]

@@ -5,22 +5,36 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
-from forge_db.bench.data import FOLDER
+from forge_db.bench import data, plans
+from forge_db.bench.cluster import Cluster
 from forge_db.bench.results import Result, spread
 from forge_db.bench.stage import Stage
 
+SIDES = ("ours", "baseline", "floor")
+
 
 def workloads() -> dict[str, Mapping[str, Any]]:
-    return tomllib.loads((FOLDER / "workloads.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((data.FOLDER / "workloads.toml").read_text(encoding="utf-8"))
+
+
+def stage_for(cluster: Cluster, workload: Mapping[str, Any]) -> Stage:
+    """Where a workload runs: among all data, if it needs any of it."""
+    large = {*data.GENERATED, *data.COPIES}
+    stage = cluster.large if large & set(workload["needs"]) else cluster.small
+    stage.load([name for name in workload["needs"] if name not in large])
+    return stage
 
 
 def compare(stage: Stage, name: str, workload: Mapping[str, Any]) -> Result:
     """One workload against its baseline."""
-    speeds: dict[str, list[float]] = {side: [] for side in ("ours", "baseline", "floor") if side in workload}
+    speeds: dict[str, list[float]] = {side: [] for side in SIDES if side in workload}
+    explained: dict[str, plans.Explained] = {}
     for number in range(stage.size.rounds):
         for side in sorted(speeds, reverse=number % 2 == 0):
             stage.run(*workload.get("setup", []), *workload.get(f"{side}_setup", []))
             as_owner = side == "baseline" and workload.get("as_owner", False)
+            if number == 0 and (found := plans.explain(stage, workload[side], as_owner=as_owner)):
+                explained[side] = found
             speeds[side].append(stage.pgbench(workload[side], clients=workload.get("clients", 1), as_owner=as_owner))
     stage.run(*workload.get("teardown", []))
     ours, baseline = (statistics.median(speeds[side]) for side in ("ours", "baseline"))
@@ -32,5 +46,5 @@ def compare(stage: Stage, name: str, workload: Mapping[str, Any]) -> Result:
         ratio, bar, holds = baseline / ours, f"≤ {workload['time']}", baseline / ours <= workload["time"]
     return Result(
         name, workload["what"], spread(speeds["ours"]), spread(speeds["baseline"]), f"{ratio:.2f}{best}", bar, holds,
-        speeds,
+        speeds, {side: it.buffers for side, it in explained.items()}, {side: it.plan for side, it in explained.items()},
     )  # fmt: skip

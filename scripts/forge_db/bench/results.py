@@ -17,7 +17,10 @@ class Result:
     ratio: str
     bar: str
     holds: bool
+    # Every figure, by side; and what PostgreSQL said about one call of each: the pages it touched, and its plan.
     measured: Mapping[str, list[float]] = field(default_factory=dict)
+    buffers: Mapping[str, int] = field(default_factory=dict)
+    plans: Mapping[str, str] = field(default_factory=dict)
 
 
 def spread(speeds: list[float]) -> str:
@@ -25,7 +28,7 @@ def spread(speeds: list[float]) -> str:
     return f"{middle:,.0f}/s ±{(max(speeds) - min(speeds)) / 2 / middle:.0%}"
 
 
-def seconds(work: Callable[[], None]) -> float:
+def seconds(work: Callable[[], object]) -> float:
     begin = perf_counter()
     work()
     return perf_counter() - begin

@@ -5,17 +5,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Size:
-    """How much data, and how long to look."""
+    """Rows to load, and rounds of so many seconds to measure."""
 
     users: int
-    logged: int
     prompts: int
+    logged: int
     rounds: int
     seconds: int
+    quick: bool = False
 
     def settings(self) -> dict[str, str]:
-        return {f"bench.{name}": str(getattr(self, name)) for name in ("users", "logged", "prompts")}
+        return {f"bench.{name}": str(getattr(self, name)) for name in ("users", "prompts", "logged")}
+
+    @property
+    def data(self) -> tuple[int, int, int]:
+        """What decides the rows, and so what they are kept under."""
+        return self.users, self.prompts, self.logged
 
 
-FULL = Size(users=10_000, logged=300_000, prompts=1_000_000, rounds=7, seconds=5)
-QUICK = Size(users=1_000, logged=20_000, prompts=40_000, rounds=3, seconds=1)
+FULL = Size(users=10_000, prompts=2_000_000, logged=5_000_000, rounds=5, seconds=1)
+QUICK = Size(users=1_000, prompts=20_000, logged=40_000, rounds=1, seconds=1, quick=True)

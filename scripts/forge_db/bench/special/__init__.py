@@ -1,9 +1,12 @@
-"""Measurements that are no comparison of two scripts: a function each, which yields its lines of the table."""
+"""Measurements that are no comparison of two scripts: a function each, which yields its lines of the table.
+
+Each runs in a database of its own, which holds users and their keys.
+"""
 
 from collections.abc import Callable, Iterator
 
 from forge_db.bench.results import Result
-from forge_db.bench.special import rate_limits, retention, rollups, rotation, upgrades
+from forge_db.bench.special import installs, rate_limits, retention, rollups, rotation, suites, upgrades
 from forge_db.bench.stage import Stage
 
 SPECIAL: dict[str, Callable[[Stage], Iterator[Result]]] = {
@@ -14,4 +17,6 @@ SPECIAL: dict[str, Callable[[Stage], Iterator[Result]]] = {
     "retention": retention.retention,
     "rollups": rollups.rollups,
     "upgrade": upgrades.upgraded,
+    "install": installs.installation,
+    "probes": suites.probes,
 }

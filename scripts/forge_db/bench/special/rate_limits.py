@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from forge_db.bench.results import Result
-from forge_db.bench.sizes import FULL
 from forge_db.bench.stage import Stage
 from forge_db.server import SUPERUSER
 
@@ -13,7 +12,7 @@ def exact(stage: Stage) -> Iterator[Result]:
     stage.load(["rate_limits.sql"])
     script = "insert into bench.passed select 1 where (public.check_rate_limit('openai')).allowed;"
     wanted, found = 200, []
-    for _ in range(20 if stage.size is FULL else 5):
+    for _ in range(5 if stage.size.quick else 20):
         stage.run(f"call bench.set_rate_limits(0, 100000, {wanted})")
         stage.pgbench(script, clients=32, calls=40)
         found.append(stage.value("select count(*) from bench.passed"))

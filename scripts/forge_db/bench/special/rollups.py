@@ -4,7 +4,6 @@ import statistics
 from collections.abc import Iterator
 
 from forge_db.bench.results import Result, seconds
-from forge_db.bench.sizes import FULL
 from forge_db.bench.stage import Stage
 from forge_db.server import SUPERUSER
 
@@ -12,7 +11,7 @@ from forge_db.server import SUPERUSER
 def rollups(stage: Stage) -> Iterator[Result]:
     """A day's new calls rolled up, beside little and much history, against refreshing a materialized view."""
     stage.load(["rollups.sql", "baseline/materialized_view.sql"])
-    per_day, little, much = (20_000, 50, 200) if stage.size is FULL else (200, 5, 20)
+    per_day, little, much = (200, 5, 20) if stage.size.quick else (20_000, 50, 200)
     step = "select rows from private.step_roll_up_usage(null)"
     new = f"call bench.log_new_calls({per_day // 4}, {stage.size.users})"
     filled, taken = 0, dict[int, list[float]]()

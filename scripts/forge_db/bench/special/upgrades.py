@@ -19,11 +19,11 @@ def upgraded(stage: Stage) -> Iterator[Result]:
 
     The words for the search count as one of them, though they lie beside the table: nine tenths of the time is theirs.
     """
-    rows, times = stage.size.prompts, dict[str, list[float]](ours=[], baseline=[])
+    rows, times = stage.size.prompts // 40, dict[str, list[float]](ours=[], baseline=[])
     folder = paths.ROOT / "tests" / "legacy"
     name = "bench_upgrade"
     url = stage.server.url("postgres", name)
-    for number in range(min(stage.size.rounds, 3)):
+    for number in range(min(stage.size.rounds, 2)):
         with psycopg.connect(stage.server.url(SUPERUSER), autocommit=True) as admin:
             admin.execute(f"drop database if exists {name} with (force)".encode())
         platform.install(stage.server.url(SUPERUSER), name, passwords=stage.server.passwords)
