@@ -10,6 +10,7 @@ from forge_db.errors import ForgeError
 from harness.session import Session
 from mutants import derive, probing, sample, steps, verdict
 from mutants.guards import guards
+from mutants.memory import Memory
 from mutants.mutant import Kill, Kind, Mutant
 from mutants.steps import Step
 from mutants.verdict import Verdict
@@ -131,8 +132,38 @@ def test_the_prober_begins_where_it_can_tell_and_who_survives_is_alone_at_the_en
         **{it.name: Step.PROBER for it in PLANTED},
         ONE.name: Step.TESTS,
     }
-    assert {task.step for task in steps.following(every)} == {Step.TESTS}
-    assert [task.mutants for task in steps.last(every)] == [[it] for it in every]
+    assert {task.step for task in steps.following(Step.PROBER, every)} == {Step.TESTS}
+    assert {task.step for task in steps.dear(every)} == {Step.COPIES}
+    assert [task.mutants for task in steps.following(Step.COPIES, every)] == [[it] for it in every]
+
+
+def test_a_verdict_is_kept_while_nothing_has_changed_that_it_depends_on(tmp_path: Path) -> None:
+    test = "tests/test_feedback.py::test_a"
+    kept, first = tmp_path / "kills.json", tmp_path / "killers.toml"
+
+    def memory(schema: str = "1", module: str = "1") -> Memory:
+        return Memory(schema, {"tests/test_feedback.py": module}, kept, first)
+
+    before = memory()
+    before.keep(ONE, Kill("test", test, "it says so"))
+    before.save()
+    before.write_first({ONE.name: ONE}, first)
+    assert memory().verdict(ONE) == Kill("test", test, "it says so")
+    assert memory(schema="2").verdict(ONE) is None
+    assert memory(module="2").verdict(ONE) is None
+    assert memory(schema="2").killer(ONE) == test, "whom to ask first outlives that"
+    kept.unlink()
+    assert memory().verdict(ONE) is None
+    assert (memory().killer(ONE), memory().killers(ONE)) == ("", {test})
+
+
+def test_who_survives_is_forgotten(tmp_path: Path) -> None:
+    memory = Memory("1", {}, tmp_path / "kills.json", tmp_path / "killers.toml")
+    memory.keep(ONE, Kill("rule", "a", "b"))
+    assert memory.verdict(ONE) is not None
+    assert memory.killers(ONE) == set(), "rules are asked anyway"
+    memory.keep(ONE, None)
+    assert memory.verdict(ONE) is None
 
 
 def test_a_sample_has_some_of_every_kind_and_is_the_same_every_time() -> None:

@@ -9,6 +9,7 @@ baseline    every killer on the unbroken database: that it passes, what it uses,
 probing     the prober, turned inside out
 killers     which of them a mutant meets, and in what order
 steps       what a mutant goes through while nobody notices it
+memory      who noticed which the last time
 bench       a process for each task, several at a time, and copies of the template database for them
 run         mutants through their steps, to a verdict for each
 verdict     what became of each, what was accepted in equivalent.toml, and the report

@@ -16,7 +16,8 @@ from forge_db.paths import ROOT, STATE
 from harness import clusters, databases
 from harness.clusters import Cluster
 from harness.databases import SUPERUSER
-from mutants import costs, derive, sample, verdict
+from mutants import baseline, costs, derive, sample, verdict
+from mutants.memory import Memory
 from mutants.mutant import Kind, Mutant
 from mutants.run import Run
 from mutants.suite import Suite, collect
@@ -35,6 +36,10 @@ REPORT = STATE / "mutants" / "report.txt"
 @click.option("--skip", multiple=True, metavar="WORD", help="Not those with this in their name (repeatable).")
 @click.option("--sample", "size", type=click.IntRange(1), metavar="N", help="Only so many, drawn from every kind.")
 @click.option("--seed", metavar="WORD", help="Which sample. Default: one for each state of the schema.")
+@click.option(
+    "--resume", is_flag=True, help="Not those that were noticed before, where nothing that matters has changed."
+)
+@click.option("--write-killers", is_flag=True, help="Write down which tests to ask first (tests/mutants/killers.toml).")
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="How many at a time.")
 @click.option("--list", "listing", is_flag=True, help="Name the mutants and try none.")
 @click.option("--report", type=click.Path(path_type=Path), default=REPORT, help="Where every mutant's fate is written.")
@@ -43,6 +48,8 @@ def main(
     skip: Sequence[str],
     size: int | None,
     seed: str | None,
+    resume: bool,
+    write_killers: bool,
     jobs: int,
     listing: bool,
     report: Path,
@@ -76,8 +83,17 @@ def main(
         def work(suite: Suite) -> None:
             if not suite.broken:
                 report.unlink(missing_ok=True)
-                run = Run(suite, platform, jobs, entries, report)
-                done.extend(run.whole(chosen) if size is None else run.quick(chosen))
+                modules = {
+                    str(it.relative_to(ROOT)): baseline.digest([it]) for it in (ROOT / "tests").glob("test_*.py")
+                }
+                memory = Memory(baseline.stands_on(platform), modules)
+                run = Run(suite, platform, jobs, entries, report, memory)
+                done.extend(run.resumed(chosen) if resume else [])
+                known = {it.mutant.name for it in done}
+                left = [it for it in chosen if it.name not in known]
+                done.extend(run.whole(left) if size is None else run.quick(left))
+                if write_killers:
+                    memory.write_first({it.name: it for it in every})
 
         suite = collect(work, ROOT / "tests", platform.name)
         if suite.broken:

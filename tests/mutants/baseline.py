@@ -30,9 +30,8 @@ def establish(
     modules: dict[str, list[pytest.Item]] = {}
     for item in items:
         modules.setdefault(module(item) + (" in copies" if commits(item) else ""), []).append(item)
-    common = platform.template_dbname + _digest(_files("tests/harness", "tests/world", "sql/access"))
-    common += _digest([ROOT / "tests/conftest.py", ROOT / "tests/access_contract.toml"])
-    tool = _digest(_files("scripts/forge_db"))
+    common = stands_on(platform)
+    tool = digest(_files("scripts/forge_db"))
     keys = {name: common + _of_module(items[0].path, tool) for name, items in modules.items()}
     kept: dict[str, dict[str, Any]] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
     kept = {
@@ -62,15 +61,26 @@ def establish(
     return {test: record for it in kept.values() for test, record in it["records"].items()}, failed
 
 
+def stands_on(platform: Platform) -> str:
+    """The state of the schema, and of what every test stands on."""
+    tests = digest(_files("tests/harness", "tests/world", "sql/access"))
+    return platform.template_dbname + tests + digest([ROOT / "tests/conftest.py", ROOT / "tests/access_contract.toml"])
+
+
+def modules() -> dict[str, str]:
+    """The state of each module, by the name that its tests begin with."""
+    return {str(path.relative_to(ROOT)): digest([path]) for path in (ROOT / "tests").glob("test_*.py")}
+
+
 def _of_module(path: Path, tool: str) -> str:
     """What a module is about besides the database: the tool counts where it is spoken of."""
-    return _digest([path]) + (tool if "forge_db" in path.read_text(encoding="utf-8") else "")
+    return digest([path]) + (tool if "forge_db" in path.read_text(encoding="utf-8") else "")
 
 
 def _files(*folders: str) -> Iterator[Path]:
     return (path for folder in folders for path in (ROOT / folder).rglob("*.*"))
 
 
-def _digest(paths: Iterable[Path]) -> str:
+def digest(paths: Iterable[Path]) -> str:
     texts = [path.read_bytes() for path in sorted(paths) if path.is_file() and path.suffix != ".pyc"]
     return hashlib.sha256(b"\0".join(texts)).hexdigest()[:12]

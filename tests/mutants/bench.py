@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import psycopg
@@ -171,7 +170,7 @@ def _in_child(task: Any, work: Callable[[Any, Copy], Any], copy: Copy, writing: 
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nowhere, stream)
-        sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
+        sys.stdout = sys.stderr = os.fdopen(nowhere, "w")
         value, error = None, ""
         try:
             value = work(task, copy)

@@ -3,8 +3,8 @@
 The prober first, turned inside out, where that is about who may do what (see `probing`). Then the tests that use what
 is broken or speak of it: those that name the broken thing itself, then short ones; each in a transaction that begins
 with the breaking. Rules about the catalogue come then, and first where hardly anything else could see the difference.
-What is alive by now gets a copy of the database to itself: for the tests that commit, for the prober calling functions,
-for the tests that use everything, and at the very end for the contract's list of names.
+What is alive by now gets a copy of the database to itself, for the tests that commit. The prober calling functions, and
+the contract's list of names, are the end.
 """
 
 import inspect
@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -24,25 +23,21 @@ from forge_db.access.failures import Failure
 from forge_db.access.stage import Stage
 from harness.databases import SUPERUSER, Platform
 from mutants import bench, probing
+from mutants.memory import Memory, stem
 from mutants.mutant import Kill, Kind, Mutant
 from mutants.suite import Copy, Suite, commits, module
-
-# What a row owes, whoever writes it.
-OF_ROWS = {Kind.CONSTRAINT, Kind.NOT_NULL, Kind.UNIQUE_INDEX, Kind.ACTION, Kind.DEFAULT}
-# They use every table and function, and are about who is calling.
-SWEEPING = {"test_bad_claims", "test_claims", "test_pooled_connections"}
-
 
 # No statement of a caller's shows these, or hardly any: a rule does.
 FOR_RULES = {Kind.SEARCH_PATH, Kind.RIGHTS, Kind.VIEW}
 # Seconds of tests that a mutant meets in a transaction, beyond those that name it.
-ENOUGH = 8.0
+ENOUGH = 4.0
 
 
 class Killers:
-    def __init__(self, suite: Suite, records: dict[str, dict[str, Any]], contract: Contract) -> None:
+    def __init__(self, suite: Suite, records: dict[str, dict[str, Any]], contract: Contract, memory: Memory) -> None:
         self.suite = suite
         self.contract = contract
+        self.memory = memory
         self.records = records
         self.successes: Counter[tuple[str, str]] = Counter()
         self.items = [it for it in suite.items if it.nodeid in records]
@@ -50,6 +45,7 @@ class Killers:
         self.used = {item.nodeid: self._used(item) for item in self.items}
         self.sources = {item.nodeid: source(item) for item in self.items}
         self.sizes = Counter(map(module, self.items))
+        self.successes.update(memory.counts())
 
     def _used(self, item: pytest.Item) -> frozenset[str] | None:
         """What a test uses; one that commits at least what the others of its module use."""
@@ -68,10 +64,9 @@ class Killers:
             kills = probing.probe(connection, self.contract, mutants)
         return [kills.get(it.name) for it in mutants]
 
-    def try_inside(self, mutants: Sequence[Mutant], lent: Copy) -> list[Kill | None]:
+    def try_inside(self, mutants: Sequence[Mutant], lent: Copy) -> Iterator[Kill | None]:
         """What tests notice of these, each test in a transaction that is rolled back with what is broken."""
         self.suite.on(lent)
-        found = []
         for mutant in mutants:
             with self.suite.breaking(mutant.statement):
                 steps = [self._tests, self._rules]
@@ -79,30 +74,25 @@ class Killers:
                 for step in steps[::-1] if mutant.kind in FOR_RULES else steps:
                     kill = kill or step(mutant)
             self.learn(mutant, kill)
-            found.append(kill)
-        return found
+            yield kill
 
-    def try_alone(self, mutant: Mutant, lent: Copy, platform: Platform) -> Kill | None:
-        """Who notices of all the rest; those that commit in a copy in which it is broken for good."""
-        rest = [it for it in self.relevant(mutant) if commits(it) or module(it) in SWEEPING]
-        committing = [it for it in rest if commits(it)]
-        if kill := self._probe(mutant, lent):
-            return kill
-        if committing:
-            with bench.own_copy(platform, platform.template_dbname) as copy:
-                with _connect(copy) as connection:
-                    connection.execute(mutant.statement.encode())
-                self.suite.on(copy)
-                if kill := self._first(committing, "test"):
-                    return kill
-        self.suite.on(lent)
-        with self.suite.breaking(mutant.statement):
-            if kill := self._first([it for it in rest if not commits(it)], "test"):
-                return kill
-        return self._names(mutant, lent)
+    def try_in_copy(self, mutant: Mutant, platform: Platform) -> Kill | None:
+        """What tests notice that commit, in a copy in which it is broken for good."""
+        committing = [it for it in self.relevant(mutant) if commits(it)]
+        if not committing:
+            return None
+        with bench.own_copy(platform, platform.template_dbname) as copy:
+            with _connect(copy) as connection:
+                connection.execute(mutant.statement.encode())
+            self.suite.on(copy)
+            return self._first(committing, "test")
+
+    def try_at_last(self, mutant: Mutant, lent: Copy) -> Kill | None:
+        """What the prober notices that calls functions, and the contract's own list of what there is."""
+        return self._probe(mutant, lent) or self._names(mutant, lent)
 
     def _tests(self, mutant: Mutant) -> Kill | None:
-        inside = [it for it in self.relevant(mutant) if not commits(it) and module(it) not in SWEEPING]
+        inside = [it for it in self.relevant(mutant) if not commits(it)]
         chosen, seconds = [], 0.0
         for item in inside:
             seconds += self._seconds(item)
@@ -166,7 +156,8 @@ class Killers:
 
     def relevant(self, mutant: Mutant) -> list[pytest.Item]:
         """The tests that use what is broken, or speak of it; first those that have killed its like before."""
-        short = mutant.short
+        # A check is called by what follows the two underscores.
+        names = {mutant.short, mutant.short.rpartition("__")[2]}
         found = []
         # Who uses a trigger uses its function; all the others write to the table as well.
         subjects = {mutant.subject}
@@ -174,15 +165,14 @@ class Killers:
             subjects = {f"{schema}.{word}()" for schema in ("private", "public") for word in mutant.words}
         for item in self.items:
             used = self.used[item.nodeid]
-            if module(item) in SWEEPING and mutant.kind in OF_ROWS:
-                continue
             if commits(item) and "(" not in mutant.subject:
                 # Crowds and competitors: about what functions do, unless they speak of the table.
                 used = None
-            if (used and used & subjects) or short in self.sources[item.nodeid]:
+            if (used and used & subjects) or any(name in self.sources[item.nodeid] for name in names):
                 found.append(item)
 
         of_module = Counter(map(module, found))
+        first = self.memory.killer(mutant)
 
         def order(item: pytest.Item) -> tuple[Any, ...]:
             told = self.sources[item.nodeid]
@@ -190,6 +180,7 @@ class Killers:
             # A module is about what most of its tests use.
             affinity = of_module[module(item)] / self.sizes[module(item)]
             return (
+                item.nodeid != first,
                 -bool(named and "(" not in mutant.subject),
                 -min(self.successes[mutant.subject, item.nodeid], 3),
                 not _is_named(mutant, item),
@@ -201,9 +192,11 @@ class Killers:
 
     def learn(self, mutant: Mutant, kill: Kill | None) -> None:
         if kill is not None:
-            self.successes[mutant.subject, kill.which] += 1
+            self._count(mutant.subject, kill)
             self.successes[mutant.kind, kill.which] += 1
-            self.successes[mutant.subject, Path(kill.which.partition("::")[0]).stem] += 1
+
+    def _count(self, subject: str, kill: Kill) -> None:
+        self.successes.update(((subject, kill.which), (subject, stem(kill.which))))
 
 
 @contextmanager
@@ -237,7 +230,7 @@ def _kill(by: str, which: str, failures: Sequence[Failure]) -> Kill | None:
 def source(item: pytest.Item) -> str:
     """What a test says, and what it is given."""
     try:
-        text = inspect.getsource(item.obj)  # type: ignore[attr-defined]
-    except (OSError, TypeError, AttributeError):
+        text = inspect.getsource(item.obj) if isinstance(item, pytest.Function) else ""
+    except (OSError, TypeError):
         text = ""
     return f"{item.nodeid}\n{text}"

@@ -1,9 +1,10 @@
 """A run: the mutants go through their steps, several at a time, and each ends with a verdict."""
 
 import sys
-from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from forge_db import access
 from forge_db.errors import ForgeError
 from harness.databases import Platform
 from mutants import baseline, bench, sample, steps, verdict
-from mutants.killers import SWEEPING, Killers
+from mutants.killers import Killers
+from mutants.memory import Memory
 from mutants.mutant import Kill, Mutant
 from mutants.steps import Step, Task
-from mutants.suite import Copy, Suite, commits, module
+from mutants.suite import Copy, Suite, commits
 from mutants.verdict import Verdict
 
+NOBODY = Kill("", "", "")
 FEW = (6, 60)  # tests for each mutant of a sample, at first and then
 
 
@@ -32,23 +35,42 @@ class Run:
     jobs: int
     accepted: Mapping[str, str]
     report: Path
+    memory: Memory
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def whole(self, mutants: Sequence[Mutant]) -> list[Verdict]:
         """Each mutant with every test that could notice it; the dear ones for what the others have not noticed."""
-        cheap = [it for it in self.suite.items if not commits(it) and module(it) not in SWEEPING]
-        found, alive = self._try(steps.first(mutants), self._killers([*cheap, *self.suite.rules]))
-        if alive:
-            found += self._try(steps.last(alive), self._killers([*self.suite.items, *self.suite.rules]))[0]
-        return found
+        known, alive = self._known(mutants)
+        cheap = [it for it in self.suite.items if not commits(it)]
+        some, alive = self._try(steps.first(alive), self._killers([*cheap, *self.suite.rules])) if alive else ([], [])
+        rest = self._try(steps.dear(alive), self._killers([*self.suite.items, *self.suite.rules]))[0] if alive else []
+        return [*known, *some, *rest]
 
     def quick(self, mutants: Sequence[Mutant]) -> list[Verdict]:
         """Each mutant with a few tests that speak of it; those that survive these with more, and then with all."""
-        found, alive = list[Verdict](), list(mutants)
+        found, alive = self._known(mutants)
         for few in FEW:
             if alive:
                 some, alive = self._try(steps.first(alive), self._killers(sample.tests(self.suite, alive, few)))
                 found += some
         return found + (self.whole(alive) if alive else [])
+
+    def _known(self, mutants: Sequence[Mutant]) -> tuple[list[Verdict], list[Mutant]]:
+        """Each mutant with the tests that have noticed it or its like before: only these need to pass first."""
+        wanted = {mutant.name: self.memory.killers(mutant) for mutant in mutants}
+        named = {test for tests in wanted.values() for test in tests}
+        items = [it for it in self.suite.items if it.nodeid in named]
+        dear = {it.nodeid for it in items if commits(it)}
+        killers = self._killers([*items, *self.suite.rules])
+        found, alive = self._try(steps.first(mutants), killers)
+        later = [it for it in alive if wanted[it.name] & dear]
+        some, left = self._try(steps.dear(later), killers, to=Step.COPIES)
+        return [*found, *some], [*(it for it in alive if it not in later), *left]
+
+    def resumed(self, mutants: Sequence[Mutant]) -> list[Verdict]:
+        """What was noticed before, where nothing has changed that it depends on."""
+        known = ((it, self.memory.verdict(it)) for it in mutants)
+        return [Verdict(mutant, *kill) for mutant, kill in known if kill is not None]
 
     def _killers(self, items: Sequence[pytest.Item]) -> Killers:
         with click.progressbar(length=1, label="Unbroken", file=sys.stderr, show_eta=False) as bar:
@@ -63,19 +85,27 @@ class Run:
             raise ForgeError(
                 f"{len(failed)} killers fail although nothing is broken:\n  {told}", "Mend them first: `make test`."
             )
-        return Killers(self.suite, records, access.load())
+        return Killers(self.suite, records, access.load(), self.memory)
 
-    def _try(self, waiting: deque[Task], killers: Killers) -> tuple[list[Verdict], list[Mutant]]:
+    def _try(
+        self, waiting: deque[Task], killers: Killers, *, to: Step = Step.LAST
+    ) -> tuple[list[Verdict], list[Mutant]]:
         """What becomes of them, and who is alive although these killers have done what they can."""
+        if not waiting:
+            return [], []
 
-        def meet(task: Task, lent: Copy) -> list[Kill | None]:
+        def meet(task: Task, lent: Copy) -> list[tuple[Kill | None, float]]:
             match task.step:
                 case Step.PROBER:
-                    return killers.probe(task.mutants, lent)
+                    start = time.monotonic()
+                    kills = killers.probe(task.mutants, lent)
+                    return [(kill, (time.monotonic() - start) / len(kills)) for kill in kills]
                 case Step.TESTS:
-                    return killers.try_inside(task.mutants, lent)
-                case Step.ALONE:
-                    return [killers.try_alone(mutant, lent, self.platform) for mutant in task.mutants]
+                    return list(timed(killers.try_inside(task.mutants, lent)))
+                case Step.COPIES:
+                    return list(timed(killers.try_in_copy(it, self.platform) for it in task.mutants))
+                case Step.LAST:
+                    return list(timed(killers.try_at_last(it, lent) for it in task.mutants))
 
         verdicts: list[Verdict] = []
         survivors: list[Mutant] = []
@@ -89,25 +119,36 @@ class Run:
                 if error and len(task.mutants) > 1:
                     waiting.extend(steps.singly(task))
                     continue
-                kills = [Kill(*it) if it else None for it in answer.value or [None] * len(task.mutants)]
                 alive = []
-                for mutant, kill in zip(task.mutants, kills, strict=True):
-                    if kill is None and not error and task.step is not Step.ALONE:
+                told = answer.value or [(None, answer.seconds)] * len(task.mutants)
+                for mutant, (said, seconds) in zip(task.mutants, told, strict=True):
+                    self.seconds[mutant.name] += seconds
+                    kill = Kill(*said) if said else None
+                    if kill is None and not error and task.step is not Step.LAST:
                         alive.append(mutant)
                         continue
                     killers.learn(mutant, kill)
-                    seconds = answer.seconds / len(task.mutants)
-                    fate = Verdict(mutant, *(kill or ("", "", "")), error=error, seconds=seconds)
+                    self.memory.keep(mutant, kill)
+                    fate = Verdict(mutant, *(kill or NOBODY), error=error, seconds=self.seconds[mutant.name])
                     verdicts.append(fate)
                     log.write(verdict.by_name([fate], self.accepted))
                     log.flush()
                     _tell(bar, fate, sum(it.survived for it in verdicts))
-                if task.step is Step.PROBER:
-                    waiting.extend(steps.following(alive))
+                self.memory.save()
+                if task.step in steps.NEXT and task.step is not to:
+                    waiting.extend(steps.following(task.step, alive))
                 else:
                     survivors += alive
                     bar.update(len(alive))
         return verdicts, survivors
+
+
+def timed(kills: Iterable[Kill | None]) -> Iterator[tuple[Kill | None, float]]:
+    """Each with the seconds that it took."""
+    start = time.monotonic()
+    for kill in kills:
+        yield kill, time.monotonic() - start
+        start = time.monotonic()
 
 
 def _tell(bar: Any, fate: Verdict, survived: int) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import pytest
 
 from mutants import probing
-from mutants.killers import SWEEPING, source
+from mutants.killers import source
 from mutants.mutant import Kind, Mutant
-from mutants.suite import Suite, commits, module
+from mutants.suite import Suite, commits
 
 
 def draw(mutants: Sequence[Mutant], size: int, seed: str) -> list[Mutant]:
@@ -29,7 +29,7 @@ def draw(mutants: Sequence[Mutant], size: int, seed: str) -> list[Mutant]:
 
 def tests(suite: Suite, mutants: Sequence[Mutant], few: int) -> list[pytest.Item]:
     """The rules, and for each mutant a few of the tests that speak of what is broken: those that name it most."""
-    inside = [it for it in suite.items if not commits(it) and module(it) not in SWEEPING]
+    inside = [it for it in suite.items if not commits(it)]
     sources = {it.nodeid: source(it) for it in inside}
     chosen: dict[str, pytest.Item] = {}
     for mutant in (it for it in mutants if it.kind not in probing.KINDS):

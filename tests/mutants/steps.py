@@ -14,11 +14,14 @@ class Step(Enum):
 
     PROBER = auto()
     TESTS = auto()
-    ALONE = auto()
+    COPIES = auto()
+    LAST = auto()
 
 
 # How many share a process: the prober makes what it stands on once, tests are warm from the second one on.
-TOGETHER = {Step.PROBER: 250, Step.TESTS: 12, Step.ALONE: 1}
+TOGETHER = {Step.PROBER: 250, Step.TESTS: 12, Step.COPIES: 4, Step.LAST: 1}
+# What comes next for those that nobody has noticed.
+NEXT = {Step.PROBER: Step.TESTS, Step.COPIES: Step.LAST}
 
 
 class Task(NamedTuple):
@@ -33,14 +36,14 @@ def first(mutants: Sequence[Mutant]) -> deque[Task]:
     return deque([*_together(Step.PROBER, probed), *_together(Step.TESTS, others)])
 
 
-def following(alive: Sequence[Mutant]) -> Iterator[Task]:
-    """What comes next for those that the prober has not noticed."""
-    return _together(Step.TESTS, alive)
+def following(step: Step, alive: Sequence[Mutant]) -> Iterator[Task]:
+    """What comes next for those that a step has not noticed."""
+    return _together(NEXT[step], alive)
 
 
-def last(alive: Sequence[Mutant]) -> deque[Task]:
-    """The end of the way."""
-    return deque(_together(Step.ALONE, alive))
+def dear(alive: Sequence[Mutant]) -> deque[Task]:
+    """Those that no test in a transaction has noticed, on the rest of the way."""
+    return deque(_together(Step.COPIES, alive))
 
 
 def singly(task: Task) -> Iterator[Task]:
