@@ -119,6 +119,37 @@ def test_calls_by_day_and_provider(db: Session, alice: Person, bob: Person, caro
     assert set(days[0]["providers"]) == {"gemini"}
 
 
+@pytest.mark.one_platform
+def test_each_figure_is_of_its_day_and_its_provider(db: Session, alice: Person, carol: Person) -> None:
+    cells = {(ago(1), "openai"): 5, (ago(1), "gemini"): 10, (TODAY, "openai"): 15, (TODAY, "gemini"): 20}
+    times: dict[tuple[date | None, str | None], list[int]] = defaultdict(list)
+    for number, ((day, provider), ms) in enumerate(cells.items(), 1):
+        for _ in range(number):
+            call(db, alice, day, provider=provider, status_code=200, response_time_ms=ms)
+            for cell in ((day, provider), (day, None), (None, provider), (None, None)):
+                times[cell].append(ms)
+    roll_up(db)
+
+    def figures(day: date | None, provider: str | None) -> dict[str, float]:
+        found = sorted(times[day, provider])
+        percentiles = {f"p{share}_ms": found[-(-len(found) * share // 100) - 1] for share in (50, 95, 99)}
+        return {"requests": len(found), "errors": 0, "error_rate": 0, **percentiles}
+
+    answer = ask(db, carol, "get_api_analytics", 2)
+    providers = ("openai", "gemini")
+    assert answer == {
+        "days": 2,
+        "from": str(ago(1)),
+        "to": str(TODAY),
+        **figures(None, None),
+        "by_provider": {name: figures(None, name) for name in providers},
+        "by_day": [
+            {"day": str(day), **figures(day, None), "providers": {name: figures(day, name) for name in providers}}
+            for day in (ago(1), TODAY)
+        ],
+    }
+
+
 @settings(
     max_examples=10,
     deadline=None,
@@ -269,6 +300,21 @@ def test_of_fewer_than_five_users_nothing_is_shown(db: Session, people: list[Per
     assert answer["prompts"] == 0
     assert answer["days_with_too_few_users"] == 1
     assert [answer[f"by_{part}"] for part in ("framework", "model", "provider", "day")] == [{}, {}, {}, []]
+
+
+@pytest.mark.one_platform
+def test_days_are_added_up_and_those_with_too_few_users_counted(
+    db: Session, people: list[Person], carol: Person
+) -> None:
+    for day, number in ((ago(1), 5), (ago(2), 7), (ago(3), 4)):
+        for person in people[:number]:
+            prompt(db, person, day, tokens_used=number)
+    roll_up(db)
+    answer = ask(db, carol, "get_prompt_analytics", 7)
+    assert answer["days_with_too_few_users"] == 1
+    assert (answer["prompts"], answer["tokens_used"]) == (12, 25 + 49)
+    assert answer["by_framework"]["roses"]["prompts"] == 12
+    assert [(day["day"], day["prompts"]) for day in answer["by_day"]] == [(str(ago(2)), 7), (str(ago(1)), 5)]
 
 
 @pytest.mark.one_platform

@@ -1,5 +1,6 @@
 """audit_log: who changed what, from where; what is left out of it; and that nobody's write fails for it."""
 
+import re
 from ipaddress import ip_address
 from typing import Any
 from uuid import UUID, uuid4
@@ -529,3 +530,38 @@ def test_nobody_needs_a_right_for_it(db: Session, alice: Person, carol: Person) 
     assert {line["actor_role"] for line in lines(db)} >= {
         "authenticated", "app_admin", "service_role", "supabase_auth_admin",
     }  # fmt: skip
+
+
+@pytest.mark.one_platform
+@pytest.mark.parametrize("column", ["api_key_encrypted", "secret", "admin_response"])
+def test_of_what_is_hidden_a_line_says_that_it_was_set_changed_or_cleared(db: Session, column: str) -> None:
+    def diff(old: str | None, new: str | None) -> Any:
+        rows = [Jsonb({column: value, "name": "x", "other": 1}) for value in (old, new)]
+        return db.as_owner().value("select private.audit_diff(%s, %s, %s)", [*rows, [column, "name"]])
+
+    assert diff(None, "a") == {column: {"old": None, "new": "[hidden]"}}
+    assert diff("a", "b") == {column: HIDDEN}
+    assert diff("a", None) == {column: {"old": "[hidden]", "new": None}}
+    assert diff("a", "a") is None
+    assert diff(None, None) is None
+
+
+@pytest.mark.one_platform
+@pytest.mark.parametrize("table", CHANGES)
+def test_what_records_updates_is_made_the_same_once_more(db: Session, table: str) -> None:
+    """It was made when the schema was: whoever changes the list of columns makes it again."""
+    function = f"private.tg_audit_{table}()"
+    made = "select pg_get_functiondef(%s::regprocedure)"
+    before = db.as_owner().value(made, [function])
+    columns = re.search(r"select id, (.*) into v_before from old_rows", before)
+    assert columns is not None
+    db.run(f"drop function {function} cascade")
+    db.value("select private.audit_updates(%s::regclass, %s)::text", [f"public.{table}", columns[1].split(", ")])
+    assert db.value(made, [function]) == before
+    assert (
+        db.value(
+            "select count(*) from pg_trigger where tgrelid = %s::regclass and tgname = %s and not tgisinternal",
+            [f"public.{table}", f"audit_{table}_update"],
+        )
+        == 1
+    )

@@ -82,3 +82,9 @@ def test_they_change_nothing_of_others(db: Session, table: str, carol: Person, d
 @tables("delete")
 def test_they_delete_nothing(table: str, dismissed: Session) -> None:
     assert shapes.delete(dismissed, table) == 0
+
+
+@pytest.mark.parametrize(("until", "is_staff"), [("-1 second", True), ("1 hour", False), (None, True)])
+def test_a_ban_ends(db: Session, carol: Person, until: str | None, is_staff: bool) -> None:
+    db.as_auth().run("update users set banned_until = now() + %s::interval where id = %s", [until, carol.id])
+    assert db.as_staff(carol).value("select public.is_admin()") is is_staff

@@ -148,10 +148,12 @@ def test_feedback_by_everything(db: Session, alice: Person, carol: Person) -> No
     send(db, day=DAY + timedelta(days=1), status="closed", responded_at=at(DAY, 46))
     for tag in tags:
         db.add("feedback_tag_assignments", feedback_id=first, tag_id=tag)
+    done = send(db, day=DAY + timedelta(days=1), status="resolved")
+    db.add("feedback_tag_assignments", feedback_id=done, tag_id=tags[0])
     answer = told(db, carol)
     assert {key: answer[key] for key in ("messages", "resolved", "answered", "rated", "average_rating")} == {
-        "messages": 3,
-        "resolved": 2,
+        "messages": 4,
+        "resolved": 3,
         "answered": 2,
         "rated": 2,
         "average_rating": 3.5,
@@ -163,13 +165,14 @@ def test_feedback_by_everything(db: Session, alice: Person, carol: Person) -> No
         for name in ("type", "priority", "status", "category", "tag", "day")
     }
     assert counts == {
-        "type": {"bug": 1, "general": 2},
-        "priority": {"medium": 2, "low": 1},
-        "status": {"open": 1, "resolved": 1, "closed": 1},
-        "category": {"Editor": 1, "none": 2},
-        "tag": {"urgent-ish": 1, "copy": 1},
-        "day": {str(DAY): 1, str(DAY + timedelta(days=1)): 2},
+        "type": {"bug": 1, "general": 3},
+        "priority": {"medium": 3, "low": 1},
+        "status": {"open": 1, "resolved": 2, "closed": 1},
+        "category": {"Editor": 1, "none": 3},
+        "tag": {"urgent-ish": 2, "copy": 1},
+        "day": {str(DAY): 1, str(DAY + timedelta(days=1)): 3},
     }
+    assert {name: tag["resolved"] for name, tag in answer["by_tag"].items()} == {"urgent-ish": 1, "copy": 0}
     assert answer["by_type"]["bug"] == {
         "messages": 1,
         "resolved": 0,

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from harness.databases import SUPERUSER, Database
+from harness.figures import Raw, made_up
 from harness.session import Session
 
 
@@ -324,3 +325,327 @@ def test_the_cache_is_judged_after_ten_thousand_blocks(scratch: Database) -> Non
 
 def test_a_standby_that_is_not_there_is_not_told(db: Session) -> None:
     assert check(db, "replication_lag")["detail"] == "No standby is attached."
+
+
+# Asked of figures that are made up ------------------------------------------------------------------------------------
+
+HERE = Raw("current_database()")
+
+
+def block_reads(hits: int, reads: int) -> list[dict[str, Any]]:
+    return [
+        {"datname": HERE, "blks_hit": hits, "blks_read": reads},
+        {"datname": "elsewhere", "blks_hit": 40000, "blks_read": 60000},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hits", "reads", "status", "percent", "says"),
+    [
+        (9499, 500, "ok", None, "Too few blocks were read to tell."),
+        (9500, 500, "ok", 95.0, "95.0 percent of 10000 block reads were served from memory."),
+        (9490, 510, "warning", 94.9, "94.9 percent of 10000 block reads were served from memory."),
+    ],
+)
+def test_the_cache_is_judged_by_its_hits(
+    db: Session, hits: int, reads: int, status: str, percent: float | None, says: str
+) -> None:
+    made_up(db, "private.health__cache_hits()", pg_stat_database=block_reads(hits, reads))
+    found = check(db, "cache_hits")
+    assert found == {
+        "status": status,
+        "value": percent,
+        "threshold": 95,
+        "detail": says,
+        "hint": None if status == "ok" else "select * from public.get_slow_queries();",
+    }
+
+
+def test_the_least_share_of_hits_is_configured(db: Session) -> None:
+    made_up(db, "private.health__cache_hits()", pg_stat_database=block_reads(9000, 1000))
+    configure(db, health_cache_hit_percent=90)
+    assert check(db, "cache_hits")["status"] == "ok"
+    configure(db, health_cache_hit_percent=90.1)
+    assert check(db, "cache_hits")["status"] == "warning"
+    # Whoever makes something else of it gets the default.
+    db.run(
+        "update public.system_config set min_value = null, max_value = null, value_type = 'text', value = '\"many\"' "
+        "where key = 'health_cache_hit_percent'"
+    )
+    assert check(db, "cache_hits")["threshold"] == 95
+
+
+def dead(relation: str, live: int, dead: int, schema: str = "public") -> dict[str, Any]:
+    relid = Raw(f"'{relation}'::regclass")
+    return {"relid": relid, "schemaname": schema, "n_live_tup": live, "n_dead_tup": dead}
+
+
+@pytest.mark.parametrize(
+    ("tables", "status", "percent", "says", "hint"),
+    [
+        ([dead("public.feedback", 1, 999)], "ok", None, "No table has many dead rows.", None),
+        (
+            [dead("public.feedback", 3000, 1000), dead("public.feedback_tags", 9000, 1000)],
+            "warning",
+            25.0,
+            "Of public.feedback, 25.0 percent are dead rows: 1000.",
+            "vacuum (analyze) public.feedback;",
+        ),
+        ([dead("pg_class", 1, 1000, "elsewhere")], "ok", None, "No table has many dead rows.", None),
+        (
+            [dead("public.feedback", 9000, 1000)],
+            "ok",
+            10.0,
+            "Of public.feedback, 10.0 percent are dead rows: 1000.",
+            None,
+        ),
+    ],
+)
+def test_dead_rows_are_those_of_the_worst_table(
+    db: Session, tables: list[dict[str, Any]], status: str, percent: float | None, says: str, hint: str | None
+) -> None:
+    made_up(db, "private.health__dead_rows()", pg_stat_all_tables=tables)
+    found = check(db, "dead_rows")
+    assert found == {"status": status, "value": percent, "threshold": 20, "detail": says, "hint": hint}
+
+
+def waiting(pid: int, seconds: int | None) -> dict[str, Any]:
+    """A lock that is held, or waited for since then."""
+    since = Raw(f"now() - interval '{seconds} seconds'" if seconds is not None else "null")
+    return {"pid": pid, "granted": seconds is None, "waitstart": since}
+
+
+@pytest.mark.parametrize(
+    ("locks", "status", "seconds", "says", "hint"),
+    [
+        ([waiting(1, None)], "ok", None, "Nobody waits for a lock.", None),
+        (
+            [waiting(1, None), waiting(5, 20)],
+            "ok",
+            20.0,
+            "Process 5 has waited for 20.0 seconds for process 6; 1 wait in all.",
+            None,
+        ),
+        (
+            [waiting(1, None), waiting(3, 30), waiting(5, 31)],
+            "warning",
+            31.0,
+            "Process 5 has waited for 31.0 seconds for process 6; 2 wait in all.",
+            "select pg_terminate_backend(6);",
+        ),
+        (
+            [waiting(5, 300)],
+            "critical",
+            300.0,
+            "Process 5 has waited for 300.0 seconds for process 6; 1 wait in all.",
+            "select pg_terminate_backend(6);",
+        ),
+    ],
+)
+def test_the_longest_wait_is_told(
+    db: Session, locks: list[dict[str, Any]], status: str, seconds: float | None, says: str, hint: str | None
+) -> None:
+    clock = {"statement_timestamp()": "now()", "pg_blocking_pids(held.pid)": "array[held.pid + 1]"}
+    made_up(db, "private.health__lock_waits()", clock, pg_locks=locks)
+    found = check(db, "lock_waits")
+    assert found == {"status": status, "value": seconds, "threshold": 30, "detail": says, "hint": hint}
+
+
+def transaction(pid: int | Raw, minutes: int | None, kind: str = "client backend") -> dict[str, Any]:
+    since = Raw(f"now() - interval '{minutes} minutes'" if minutes is not None else "null")
+    return {"pid": pid, "usename": "somebody", "state": "active", "xact_start": since, "backend_type": kind}
+
+
+OWN = transaction(Raw("pg_backend_pid()"), 90)
+AUTOVACUUM = transaction(2, 90, "autovacuum worker")
+IDLE = transaction(3, None)
+
+
+@pytest.mark.parametrize(
+    ("open_ones", "prepared", "status", "minutes", "says", "hint"),
+    [
+        ([OWN, AUTOVACUUM, IDLE], None, "ok", None, "No other transaction is open.", None),
+        (
+            [OWN, AUTOVACUUM, IDLE, transaction(4, 14), transaction(5, 3)],
+            None,
+            "ok",
+            14.0,
+            "The transaction of process 4 (somebody, active) has been open for 14.0 minutes.",
+            None,
+        ),
+        (
+            [OWN, transaction(4, 15)],
+            None,
+            "warning",
+            15.0,
+            "The transaction of process 4 (somebody, active) has been open for 15.0 minutes.",
+            "select pg_terminate_backend(4);",
+        ),
+        (
+            [OWN, transaction(4, 15)],
+            60,
+            "critical",
+            60.0,
+            "The prepared transaction 'left' has been open for 60.0 minutes.",
+            "rollback prepared 'left';",
+        ),
+    ],
+)
+def test_the_oldest_transaction_of_somebody_else_is_told(
+    db: Session,
+    open_ones: list[dict[str, Any]],
+    prepared: int | None,
+    status: str,
+    minutes: float | None,
+    says: str,
+    hint: str | None,
+) -> None:
+    left = Raw(f"now() - interval '{prepared} minutes'" if prepared is not None else "null")
+    made_up(
+        db,
+        "private.health__long_transactions()",
+        {"statement_timestamp()": "now()"},
+        pg_stat_activity=open_ones,
+        pg_prepared_xacts=[{"gid": "left", "prepared": left}],
+    )
+    found = check(db, "long_transactions")
+    assert found == {"status": status, "value": minutes, "threshold": 15, "detail": says, "hint": hint}
+
+
+def test_the_standby_that_is_farthest_behind_is_told(db: Session) -> None:
+    on_it = {
+        "pg_is_in_recovery()": "false",
+        "pg_last_wal_receive_lsn()": "'0/2'::pg_lsn",
+        "pg_last_wal_replay_lsn()": "'0/1'::pg_lsn",
+        "pg_last_xact_replay_timestamp()": "(now() - interval '700 seconds')",
+        "statement_timestamp()": "now()",
+    }
+    made_up(
+        db,
+        "private.health__replication_lag()",
+        on_it,
+        pg_stat_replication=[
+            {"application_name": "first", "client_addr": "10.0.0.1", "replay_lag": Raw("interval '61 seconds'")},
+            {"application_name": "", "client_addr": "10.0.0.2", "replay_lag": Raw("interval '62 seconds'")},
+            {"application_name": "idle", "client_addr": "10.0.0.3", "replay_lag": Raw("null")},
+        ],
+    )
+    found = check(db, "replication_lag")
+    assert (found["status"], found["value"], found["threshold"]) == ("warning", 62.0, 60)
+    assert found["detail"].startswith("The standby 10.0.0.2")
+    assert found["hint"] == "select * from pg_stat_replication;"
+
+
+@pytest.mark.parametrize(
+    ("received", "status", "seconds"),
+    [("'0/2'::pg_lsn", "critical", 700.0), ("'0/1'::pg_lsn", "ok", 0.0)],
+    ids=["behind", "up to date"],
+)
+def test_a_standby_says_how_far_itself_is_behind(db: Session, received: str, status: str, seconds: float) -> None:
+    on_it = {
+        "pg_is_in_recovery()": "true",
+        "pg_last_wal_receive_lsn()": received,
+        "pg_last_wal_replay_lsn()": "'0/1'::pg_lsn",
+        "pg_last_xact_replay_timestamp()": "(now() - interval '700 seconds')",
+        "statement_timestamp()": "now()",
+    }
+    made_up(db, "private.health__replication_lag()", on_it)
+    found = check(db, "replication_lag")
+    assert (found["status"], found["value"]) == (status, seconds)
+    assert found["detail"] == f"This standby is {seconds} seconds behind."
+
+
+def slot(name: str, *, active: bool, status: str, restart: str | None) -> dict[str, Any]:
+    lsn = Raw(f"'{restart}'::pg_lsn" if restart else "null")
+    return {"slot_name": name, "active": active, "wal_status": status, "restart_lsn": lsn}
+
+
+NO_SLOT = [slot("none", active=False, status="lost", restart=None)]
+
+
+@pytest.mark.parametrize("on_standby", [False, True])
+@pytest.mark.parametrize(
+    ("slots", "status", "megabytes", "says", "hint"),
+    [
+        ([], "ok", None, "There are no replication slots.", None),
+        (
+            [
+                slot("used", active=True, status="reserved", restart="1/3FF00000"),
+                slot("new", active=False, status="reserved", restart=None),
+            ],
+            "ok",
+            1.0,
+            "Slot used (in use) keeps 1.0 MB of WAL.",
+            None,
+        ),
+        (
+            [
+                slot("used", active=True, status="reserved", restart="1/3FF00000"),
+                slot("forgotten", active=False, status="extended", restart="1/00000000"),
+            ],
+            "warning",
+            1024.0,
+            "Slot forgotten (not in use) keeps 1024.0 MB of WAL.",
+            "select pg_drop_replication_slot('forgotten');",
+        ),
+        (
+            [
+                slot("forgotten", active=False, status="extended", restart="1/00000000"),
+                slot("gone", active=False, status="lost", restart=None),
+            ],
+            "critical",
+            None,
+            "Slot gone (not in use) keeps 0 MB of WAL.",
+            "select pg_drop_replication_slot('gone');",
+        ),
+    ],
+)
+def test_the_slot_that_keeps_most_is_told(
+    db: Session,
+    on_standby: bool,
+    slots: list[dict[str, Any]],
+    status: str,
+    megabytes: float | None,
+    says: str,
+    hint: str | None,
+) -> None:
+    here, elsewhere = "'1/40000000'::pg_lsn", "'0/0'::pg_lsn"
+    of_server = {
+        "pg_is_in_recovery()": str(on_standby).lower(),
+        "pg_last_wal_replay_lsn()": here if on_standby else elsewhere,
+        "pg_current_wal_lsn()": elsewhere if on_standby else here,
+    }
+    made_up(db, "private.health__replication_slots()", of_server, pg_replication_slots=slots or NO_SLOT)
+    db.run("delete from pg_temp.pg_replication_slots where slot_name = 'none'")
+    found = check(db, "replication_slots")
+    assert found == {"status": status, "value": megabytes, "threshold": 1024, "detail": says, "hint": hint}
+
+
+def test_an_index_that_could_not_be_built_is_told(db: Session, connection: psycopg.Connection) -> None:
+    assert check(db, "invalid_indexes")["status"] == "ok"
+    which = "where indexrelid = 'public.idx_feedback_user_id_created_at'::regclass"
+    say_as_superuser(db, connection, f"update pg_index set indisvalid = false {which}")
+    found = check(db, "invalid_indexes")
+    assert (found["status"], found["value"]) == ("warning", 1)
+    assert found["hint"] == "reindex index concurrently public.idx_feedback_user_id_created_at;"
+
+
+def test_transactions_and_groups_of_them_are_counted(db: Session) -> None:
+    """The older of the two, and of what has no number for one only the other."""
+    made_up(
+        db,
+        "private.health__wraparound()",
+        {"age(class.relfrozenxid)": "class.reltuples::integer", "mxid_age(class.relminmxid)": "class.relpages"},
+        pg_class=[
+            {"oid": Raw(f"'{name}'::regclass"), "relkind": kind, "reltuples": ids, "relpages": groups,
+             "relfrozenxid": Raw("'3'::xid"), "relminmxid": Raw(f"'{first}'::xid")}
+            for name, kind, ids, groups, first in (
+                ("public.feedback", "r", 1000, 1288490189, 1),
+                ("public.feedback_tags", "r", 1000, 2147483647, 0),
+                ("public.api_usage_logs", "p", 2147483647, 2147483647, 1),
+            )
+        ],
+    )  # fmt: skip
+    found = check(db, "wraparound")
+    assert (found["status"], found["value"]) == ("warning", 60.0)
+    assert found["detail"] == "public.feedback has used up 60.0 percent of the transaction ids."

@@ -277,3 +277,20 @@ def test_a_long_list_is_counted_and_begun(db: Session) -> None:
     found = findings(db, "integrity")["unknown_frameworks"]
     assert (found["value"], found["threshold"]) == (7, 0)
     assert found["detail"].endswith("unknown 5 (1 in prompt_templates), …")
+
+
+def test_a_category_in_a_category_in_a_category_is_no_cycle(db: Session) -> None:
+    parent = None
+    for name in ("first", "second", "third", "fourth"):
+        parent = db.add("feedback_categories", name=name, parent_id=parent)
+    assert "category_cycles" not in findings(db, "integrity")
+
+
+def test_what_a_catalogue_lacks_is_loaded_and_what_a_rule_lacks_is_read(db: Session) -> None:
+    with db.undone():
+        db.add("prompt_frameworks", name="unheard")
+        hint = findings(db, "integrity")["catalogue_lists"]["hint"]
+        assert hint.startswith("select conname, pg_get_constraintdef(oid) from pg_constraint")
+    db.as_owner().run("delete from public.prompt_frameworks where name = 'roses'")
+    hint = findings(db, "integrity")["catalogue_lists"]["hint"]
+    assert hint == "psql -v ON_ERROR_STOP=1 -f supabase/schema/08_initial_data.sql"

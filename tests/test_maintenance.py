@@ -9,6 +9,7 @@ import pytest
 from psycopg import errors
 
 from harness.databases import Database
+from harness.figures import Raw, made_up
 from harness.people import Person
 from harness.refusal import Guard
 from harness.session import Session
@@ -249,6 +250,57 @@ def test_whoever_went_away_between_two_transactions_stops_nobody(
     assert refusal.value.diag.sqlstate == "PT409"
     statuses = second.execute("select status from private.maintenance_runs order by started_at").fetchall()
     assert statuses == [("interrupted",), ("ok",)]
+
+
+def test_who_has_locked_the_row_is_at_it(db: Session) -> None:
+    """Named by its transaction, among others who hold other locks."""
+    db.as_owner().rows("select from private.locks where name = 'maintenance' for update")
+    here = Raw("(select lock.xmax from private.locks as lock where lock.name = 'maintenance')")
+
+    def lock(pid: int | Raw, *, kind: str = "transactionid", granted: bool = True) -> dict[str, Any]:
+        return {"pid": pid, "locktype": kind, "granted": granted, "transactionid": here}
+
+    others = [lock(1, kind="tuple"), lock(2, granted=False), lock(Raw("pg_backend_pid()"))]
+    made_up(db, "private.maintenance_backend()", pg_locks=[*others, lock(7)])
+    assert db.value("select private.maintenance_backend()") == 7
+    db.run("delete from pg_temp.pg_locks where pid = 7")
+    assert db.value("select private.maintenance_backend()") is None
+
+
+def test_another_lock_is_not_this_one(db: Session) -> None:
+    db.as_owner().rows("select from private.locks where name = 'feedback_categories' for update")
+    here = Raw("(select lock.xmax from private.locks as lock where lock.name = 'feedback_categories')")
+    made_up(
+        db,
+        "private.maintenance_backend()",
+        pg_locks=[{"pid": 7, "locktype": "transactionid", "granted": True, "transactionid": here}],
+    )
+    assert db.value("select private.maintenance_backend()") is None
+
+
+@pytest.mark.parametrize(
+    ("session", "pid"),
+    [
+        ({}, 7),
+        ({"pid": 8}, None),
+        ({"state": "idle"}, None),
+        ({"query_start": Raw("now() + interval '1 second'")}, None),
+        ({"pid": Raw("pg_backend_pid()")}, None),
+    ],
+)
+@pytest.mark.parametrize("status", ["running", "interrupted"])
+def test_between_two_transactions_a_run_is_found_by_its_statement(
+    db: Session, session: dict[str, Any], pid: int | None, status: str
+) -> None:
+    for backend in ("7", "pg_backend_pid()"):
+        db.as_owner().run(
+            "insert into private.maintenance_runs (deadline, status, backend_pid, statement_started_at) "
+            f"values (now(), %s, {backend}, now())",
+            [status],
+        )
+    here = {"pid": 7, "state": "active", "query_start": Raw("now()")}
+    made_up(db, "private.maintenance_backend()", pg_stat_activity=[{**here, **session}])
+    assert db.value("select private.maintenance_backend()") == (pid if status == "running" else None)
 
 
 def test_no_lock_that_anybody_may_take_stops_it(scratch: Database) -> None:

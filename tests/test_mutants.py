@@ -29,6 +29,7 @@ BODIES = {
     ],
     "x := case when a then 1 when b and c then 2 else 3 end;": ["a", "b", "c"],
     "x := case a when 1 then b or c else false end;": ["b", "c"],
+    "select distinct on (a) a, b from t where c;": ["c"],
     "insert into t values (1) on conflict (id) do update set a = 1 where b;": ["b"],
     "insert into t values (1) on conflict on constraint t_pkey do nothing;": [],
     "begin x; exception when unique_violation then y; end;": [],

@@ -1,6 +1,7 @@
 """What an operator reads about load and size: figures that are right, advice that follows from what is there."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -8,6 +9,7 @@ import pytest
 from psycopg import errors
 
 from harness.databases import SUPERUSER, Database
+from harness.figures import Raw, made_up
 from harness.people import Person
 from harness.refusal import Guard
 from harness.session import Session
@@ -319,3 +321,53 @@ def test_connections_are_counted_by_role_and_state(scratch: Database) -> None:
     assert rows[0][0] >= 1
     assert rows[0][1] >= 0
     assert rows[0][2] > 0
+
+
+@pytest.mark.one_platform
+def test_only_clients_are_connections_and_only_locks_are_waited_for(db: Session) -> None:
+    def session(kind: str, event: str | None, seconds: int) -> dict[str, Any]:
+        return {
+            "usename": "somebody", "state": "active", "wait_event_type": event, "backend_type": kind,
+            "xact_start": Raw(f"now() - interval '{seconds} seconds'"),
+        }  # fmt: skip
+
+    made_up(
+        db,
+        "private.get_connection_stats()",
+        {"statement_timestamp()": "now()", "private.connection_limit()": "200"},
+        pg_stat_activity=[
+            session("client backend", "Lock", 10),
+            session("client backend", "Client", 20),
+            session("client backend", None, 5),
+            session("autovacuum worker", "Lock", 99),
+        ],
+    )
+    assert db.rows("select * from public.get_connection_stats()") == [
+        {
+            "role_name": "somebody", "state": "active", "connections": 3, "waiting_for_locks": 1,
+            "longest_transaction_seconds": 20, "percent_of_limit": Decimal("1.5"),
+        }
+    ]  # fmt: skip
+
+
+@pytest.mark.one_platform
+def test_which_indexes_a_foreign_key_needs(db: Session) -> None:
+    """Those that begin with its columns, in whatever order."""
+    db.as_owner().execute("""
+        create table private.parent (a int, b int, c int, primary key (a, b));
+        create table private.stuff (
+            a int, b int, c int check (c > 0), foreign key (a, b) references private.parent (a, b)
+        );
+        create index begins on private.stuff (b, a, c);
+        create index too_short on private.stuff (a);
+        create index comes_later on private.stuff (c, a, b);
+        create index of_parent on private.parent (a, b, c)
+    """)
+    rows = db.rows("select index_name, covers_foreign_key from private.our_indexes()")
+    found = {row["index_name"]: row["covers_foreign_key"] for row in rows}
+    assert {name: found[f"private.{name}"] for name in ("begins", "too_short", "comes_later", "of_parent")} == {
+        "begins": True,
+        "too_short": False,
+        "comes_later": False,
+        "of_parent": False,
+    }

@@ -33,6 +33,7 @@ BREAKS = {
     "join", "end", "for", "do", "perform", "raise", "insert", "update", "delete", "declare", "exit", "continue",
     "next", "filter", "over", "window", "with", ",", ";", ":=", "=>",
 }  # fmt: skip
+DISTINCT_ON = ("distinct", "on")
 EXISTS_AFTER = {"table", "index", "schema", "trigger", "function", "view", "extension", "type", "column"}
 
 
@@ -125,7 +126,7 @@ def guards(body: str, *, answers_boolean: bool = False) -> list[Guard]:
             frame.is_condition = True
         elif word == "from" and previous == "distinct":
             frame.operand.append(token)
-        elif word in OPENERS and not (word == "if" and previous in EXISTS_AFTER):
+        elif word in OPENERS and not (word == "if" and previous in EXISTS_AFTER) and (previous, word) != DISTINCT_ON:
             close(is_condition=False)
             if word == "when":
                 frame.is_condition = not frame.is_simple_case and (
