@@ -10,6 +10,7 @@ from harness.examples import envelope
 from harness.keys import configure
 from harness.people import Person
 from harness.session import Session
+from harness.world import roll_up
 
 ALICE = "(select id from auth.users where email = 'alice@example.com')"
 NEITHER = "00000000-0000-4000-8000-00000000dead"
@@ -294,3 +295,34 @@ def test_what_a_catalogue_lacks_is_loaded_and_what_a_rule_lacks_is_read(db: Sess
     db.as_owner().run("delete from public.prompt_frameworks where name = 'roses'")
     hint = findings(db, "integrity")["catalogue_lists"]["hint"]
     assert hint == "psql -v ON_ERROR_STOP=1 -f supabase/schema/08_initial_data.sql"
+
+
+@pytest.mark.one_platform
+def test_figures_that_wait_to_be_counted_again_are_no_finding(db: Session) -> None:
+    """Of this source and this day."""
+    roll_up(db)
+    day = db.as_owner().value("select current_date - 10")
+    db.run(
+        "insert into private.usage_daily (day, provider, requests, errors, users) values (%s, 'openai', 1, 0, 1)", [day]
+    )
+    mark = "insert into private.changed_days (source, day) values (%s, %s)"
+    cases = (("prompts", day, True), ("usage", day - timedelta(days=1), True), ("usage", day, False))
+    for source, marked, is_found in cases:
+        with db.undone():
+            db.run(mark, [source, marked])
+            assert ("rollups" in findings(db, "integrity")) is is_found, (source, marked)
+
+
+@pytest.mark.one_platform
+def test_prompts_that_are_gone_are_counted_once(db: Session) -> None:
+    """In the total, of which every other dimension is a part."""
+    roll_up(db)
+    day = db.as_owner().value("select current_date - 10")
+    for dimension, label, prompts in (("total", "", 5), ("provider", "openai", 3), ("model", "gpt-4o", 2)):
+        figures = [day, dimension, label, prompts]
+        columns = "day, dimension, label, prompts, completed, failed, tokens_used, cost_usd"
+        db.run(f"insert into private.prompts_daily ({columns}, users) values (%s, %s, %s, %s, 0, 0, 0, 0, 1)", figures)
+        db.run(f"insert into private.expired_prompts_daily ({columns}) values (%s, %s, %s, %s, 0, 0, 0, 0)", figures)
+    assert "rollups" not in findings(db, "integrity")
+    db.run("update private.expired_prompts_daily set prompts = 4 where dimension = 'total'")
+    assert "prompts of " in findings(db, "integrity")["rollups"]["detail"]

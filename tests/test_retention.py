@@ -349,3 +349,34 @@ def test_a_table_that_does_not_exist_is_refused(db: Session, relation: str) -> N
     db.as_owner()
     with db.refuses(errors.DatabaseError):
         db.rows("select * from private.expire_rows(%s::text::regclass, 'true', 'infinity')", [relation])
+
+
+@pytest.mark.one_platform
+@pytest.mark.parametrize(
+    ("rows_a_page", "pages", "goes"),
+    [
+        (1000, 40, 10),  # ten pages of a thousand rows are a batch
+        (
+            1000,
+            19,
+            40,
+        ),  # counted when the table was less than half as large: a hundred rows a page, as if never counted
+        (1000, 20, 10),
+    ],
+)
+def test_a_slice_is_about_a_batch(
+    db: Session, connection: psycopg.Connection, rows_a_page: int, pages: int, goes: int
+) -> None:
+    """However full the pages are; so much goes in one slice, after which the time is up."""
+    db.as_owner().execute("create table private.stuff (words text)")
+    db.run("alter table private.stuff alter column words set storage plain")
+    db.run("insert into private.stuff select repeat('x', 3900) from generate_series(1, 80)")
+    with db.aside():
+        connection.execute("set local role none; set local session authorization default")
+        connection.execute(
+            "update pg_class set relpages = %s, reltuples = %s where oid = 'private.stuff'::regclass",
+            [pages, pages * rows_a_page],
+        )
+    assert db.value("select pg_relation_size('private.stuff') / current_setting('block_size')::bigint") == 40
+    (found,) = db.rows("select * from private.expire_rows('private.stuff', 'true', '-infinity')")
+    assert found == {"rows": goes * 2, "is_complete": goes == 40}

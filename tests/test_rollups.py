@@ -808,3 +808,31 @@ def test_figures_that_cannot_be_are_refused(
 def test_figures_by_user_are_of_an_account(db: Session, alice: Person, table: str) -> None:
     with db.refuses(errors.ForeignKeyViolation):
         put(db, table, alice, user_id="00000000-0000-4000-8000-000000000001")
+
+
+@pytest.mark.one_platform
+def test_one_source_is_rolled_up_and_no_other(db: Session) -> None:
+    steps(db)
+    db.as_owner().run("delete from private.changed_days where true")
+    db.run("update private.rollups set rolled_up_to = rolled_up_to - 1 where true")
+    old, recent = TODAY - timedelta(days=1200), TODAY - timedelta(days=40)
+    for source in ("usage", "prompts"):
+        for day in (old, recent, recent - timedelta(days=40), TODAY):
+            db.run("insert into private.changed_days (source, day) values (%s, %s)", [source, day])
+    db.rows("select * from private.roll_up('usage', null)")
+    marked = db.rows("select source, day from private.changed_days order by source, day")
+    assert [row["source"] for row in marked] == ["prompts"] * 4, "nothing of this one is left, and nothing else is gone"
+    known = db.rows("select source, rolled_up_to from private.rollups")
+    assert {row["source"] for row in known if row["rolled_up_to"] == TODAY} == {"usage"}
+    assert len(known) == 4
+
+
+@pytest.mark.one_platform
+def test_out_of_time_the_marks_stay(db: Session) -> None:
+    steps(db)
+    db.as_owner().run("delete from private.changed_days where true")
+    for day in (TODAY, TODAY - timedelta(days=40)):
+        db.run("insert into private.changed_days (source, day) values ('usage', %s)", [day])
+    (answer,) = db.rows("select * from private.roll_up('usage', '-infinity')")
+    assert answer == {"rows": 0, "is_complete": False}
+    assert db.value("select count(*) from private.changed_days") == 2
