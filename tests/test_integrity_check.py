@@ -40,6 +40,7 @@ BREAKAGES = [
         """,
         says="era (user_preferences_framework_is_known allows it, prompt_frameworks lacks it)",
         also=("unknown_frameworks",),  # of a system template
+        number=2,
     ),
     Breakage(
         "catalogue_lists",
@@ -49,6 +50,7 @@ BREAKAGES = [
         """,
         "delete from public.api_providers where name = 'mistral'",
         says="mistral (in api_providers, not allowed by api_configurations_provider_is_known)",
+        number=2,
     ),
     Breakage(
         "catalogue_lists",
@@ -70,6 +72,7 @@ BREAKAGES = [
         "update public.feedback_categories set parent_id = null where name = 'bug_report'",
         status="critical",
         says="bug_account, bug_report",
+        number=2,
     ),
     Breakage(
         "key_envelopes",
@@ -188,6 +191,7 @@ BREAKAGES = [
         update public.system_config set value = 'false' where key = 'maintenance_mode';
         """,
         says="Found 4: settings that break their own rules: default_theme, maintenance_batch_size, maintenance_mode, s",
+        number=4,
     ),
     Breakage(
         "unknown_frameworks",

@@ -192,6 +192,35 @@ def test_a_run_that_never_ended_is_marked_and_others_are_not(db: Session) -> Non
     assert found == ["failed", "interrupted", "ok", "ok"]
 
 
+@pytest.mark.one_platform
+@pytest.mark.parametrize(("changes", "rows"), [(0, 5), (7, 12)])
+def test_what_has_changed_is_analyzed_and_what_it_is_a_part_of(
+    db: Session, connection: psycopg.Connection, changes: int, rows: int
+) -> None:
+    made_up(
+        db,
+        "private.step_analyze(timestamp with time zone)",
+        pg_stat_user_tables=[
+            {"relid": Raw(f"'{name}'::regclass"), "n_mod_since_analyze": changed}
+            for name, changed in (
+                ("public.feedback", 5),
+                ("public.feedback_tags", 0),
+                ("auth.users", 100),
+                ("private.api_usage_logs_default", changes),
+            )
+        ],
+    )
+    with db.aside():
+        connection.execute("set local role none; set local session authorization default")
+        forgotten = "oid in ('public.api_usage_logs'::regclass, 'public.feedback_tags'::regclass)"
+        connection.execute(f"update pg_class set reltuples = -1 where {forgotten}")
+    assert db.rows("select * from private.step_analyze('-infinity')") == [{"rows": 0, "is_complete": False}]
+    assert db.rows("select * from private.step_analyze(null)") == [{"rows": rows, "is_complete": True}]
+    counted = "select reltuples >= 0 from pg_class where oid = %s::regclass"
+    assert db.value(counted, ["public.api_usage_logs"]) is bool(changes)
+    assert db.value(counted, ["public.feedback_tags"]) is False
+
+
 # One at a time --------------------------------------------------------------------------------------------------------
 
 

@@ -371,3 +371,16 @@ def test_which_indexes_a_foreign_key_needs(db: Session) -> None:
         "comes_later": False,
         "of_parent": False,
     }
+
+
+@pytest.mark.one_platform
+def test_rows_are_added_up_where_they_have_been_counted(db: Session, connection: psycopg.Connection) -> None:
+    db.as_owner()
+    with db.aside():
+        connection.execute("set local role none; set local session authorization default")
+        part = "oid in (select inhrelid from pg_inherits where inhparent = 'public.api_usage_logs'::regclass)"
+        connection.execute(f"update pg_class set reltuples = -1 where {part}")
+        counted = "update pg_class set reltuples = 70 where oid = 'private.api_usage_logs_default'::regclass"
+        connection.execute(counted)
+    rows = "select row_estimate from private.table_sizes() where relation_name = 'public.api_usage_logs'"
+    assert db.value(rows) == 70

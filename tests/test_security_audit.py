@@ -1,10 +1,13 @@
 """security_audit(): every lock that is opened is found, named, and the finding gone once the lock is shut again."""
 
+from pathlib import Path
+
 import psycopg
 import pytest
 from psycopg import errors
 
 from harness.checks import NAMES, Breakage, findings, prove, report, say
+from harness.figures import made_up
 from harness.keys import ENCRYPTION_KEY, configure, new_encryption_key
 from harness.people import Person
 from harness.refusal import Guard
@@ -259,6 +262,7 @@ BREAKAGES = [
             ("usage on schema private", "anon", "USAGE on schema private to anon"),
             ("create on schema public", "authenticated", "CREATE on schema public to authenticated"),
             ("execute on function private.require_user()", "public", "EXECUTE on function private.require_user() to p"),
+            ("usage on sequence public.probe", "anon", "USAGE on sequence public.probe to anon"),
         )
     ),
     Breakage(
@@ -276,6 +280,7 @@ def _staff(db: Session, alice: Person, carol: Person) -> None:
     """One member of staff, as they should be, and a user."""
     assert alice != carol
     db.as_owner().run(f"update auth.users set email_confirmed_at = now(), last_sign_in_at = now() where id = {CAROL}")
+    db.run("create sequence public.probe; revoke all on public.probe from public, anon, authenticated, service_role")
     # Older projects hand out rights by themselves, which is a finding; see the test below.
     for what in ("tables", "functions"):
         db.run(
@@ -339,3 +344,90 @@ def test_what_is_no_kind_of_check_is_refused(db: Session, kind: str | None) -> N
     with db.refuses(errors.InvalidParameterValue) as refusal:
         db.as_owner().value("select private.run_checks(%s)", [kind])
     assert refusal.value.diag.message_hint == "Pass health, integrity or security."
+
+
+def test_a_function_that_a_policy_calls_may_be_called(db: Session, carol: Person) -> None:
+    """In private, where nobody reaches it by its name."""
+    assert carol
+    db.as_owner().execute("""
+        create function private.stray() returns boolean language sql stable security definer
+            set search_path = pg_catalog, pg_temp as 'select true';
+        revoke execute on function private.stray() from public;
+        grant execute on function private.stray() to authenticated
+    """)
+    assert "private.stray() by authenticated" in findings(db, "security")["definer_functions"]["detail"]
+    db.run("create policy stray on public.feedback for delete to authenticated using (private.stray())")
+    assert "definer_functions" not in findings(db, "security")
+
+
+def test_where_vault_is_secrets_should_go_there(db: Session, connection: psycopg.Connection) -> None:
+    configure(db)
+    hint = findings(db, "security")["stored_secrets"]["hint"]
+    assert hint == "select name, updated_at from private.secrets;"
+    with db.aside():
+        connection.execute("set local role none; set local session authorization default")
+        connection.execute((Path(__file__).parent / "harness" / "vault.sql").read_bytes())
+    hint = findings(db, "security")["stored_secrets"]["hint"]
+    assert hint == "select private.keep_secret(name, secret) from private.secrets;"
+
+
+POWERS = ("rolsuper", "rolcreaterole", "rolcreatedb", "rolreplication", "rolbypassrls", "rolcanlogin")
+# What a server has, and the owner is not called postgres.
+ROLES: dict[str, tuple[int, set[str]]] = {
+    "root": (10, {"rolsuper", "rolbypassrls", "rolcanlogin"}),
+    "anon": (100, set()),
+    "authenticated": (101, set()),
+    "app_admin": (102, set()),
+    "service_role": (103, {"rolbypassrls"}),
+    "authenticator": (104, {"rolcanlogin"}),
+    "our_owner": (200, {"rolcreaterole", "rolbypassrls", "rolcanlogin"}),
+    "supabase_admin": (201, {"rolsuper", "rolbypassrls", "rolcanlogin"}),
+    "somebody": (202, {"rolcanlogin", "rolcreatedb"}),
+    "pg_read_all_data": (203, set()),
+}
+MEMBERS = [
+    *(("authenticator", name) for name in ("anon", "authenticated", "app_admin", "service_role")),
+    ("app_admin", "authenticated"),
+    *((name, "service_role") for name in ("root", "our_owner", "supabase_admin")),
+    ("root", "our_owner"),
+    ("somebody", "pg_read_all_data"),
+    ("somebody", "authenticated"),
+]
+
+
+@pytest.mark.one_platform
+@pytest.mark.parametrize(
+    ("role", "powers", "joins", "found"),
+    [
+        ("somebody", set(), None, None),
+        ("somebody", {"rolsuper"}, None, "somebody has SUPERUSER"),
+        ("somebody", {"rolsuper", "rolbypassrls"}, None, "somebody has SUPERUSER"),
+        ("somebody", {"rolbypassrls"}, None, "somebody has BYPASSRLS"),
+        ("somebody", set(), "service_role", "somebody is a member of service_role"),
+        ("somebody", set(), "app_admin", "somebody is a member of app_admin"),
+        ("somebody", set(), "authenticator", "somebody is a member of authenticator"),
+        ("somebody", set(), "our_owner", "somebody is a member of our_owner"),
+        ("our_owner", {"rolsuper"}, "app_admin", None),
+        ("authenticator", {"rolcanlogin"}, "pg_read_all_data", "authenticator is a member of pg_read_all_data"),
+        ("anon", {"rolcanlogin"}, None, "anon has LOGIN"),
+        ("anon", set(), "authenticated", "anon is a member of authenticated"),
+    ],
+)
+def test_roles_have_the_power_that_they_need(
+    db: Session, role: str, powers: set[str], joins: str | None, found: str | None
+) -> None:
+    roles = ROLES | {role: (ROLES[role][0], ROLES[role][1] | powers)}
+    members = [*MEMBERS, *([(role, joins)] if joins else [])]
+    made_up(
+        db,
+        "private.security__roles()",
+        {"current_user": "'our_owner'"},
+        pg_roles=[
+            {"oid": oid, "rolname": name, **{power: power in held for power in POWERS}}
+            for name, (oid, held) in roles.items()
+        ],
+        pg_auth_members=[{"member": ROLES[member][0], "roleid": ROLES[granted][0]} for member, granted in members],
+    )
+    answer = db.as_owner().value("select private.security__roles()")
+    assert (answer["value"], answer["status"]) == ((1, "critical") if found else (0, "ok")), answer
+    assert found is None or answer["detail"].endswith(f": {found}.")

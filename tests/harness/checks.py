@@ -17,7 +17,10 @@ NAMES = """
 
 @dataclass(frozen=True)
 class Breakage:
-    """How to break one thing, and how to mend it. `by` says who is able to: the owner of the schema, or a superuser."""
+    """How to break one thing, and how to mend it. `by` says who is able to: the owner of the schema, or a superuser.
+
+    `number` is how many findings that makes.
+    """
 
     check: str
     breaks: str
@@ -26,6 +29,7 @@ class Breakage:
     says: str = ""
     by: str = "owner"
     also: tuple[str, ...] = ()
+    number: int = 1
 
     def __str__(self) -> str:
         return f"{self.check}: {self.says or self.status}"
@@ -52,6 +56,7 @@ def prove(db: Session, connection: psycopg.Connection, kind: str, breakage: Brea
     found = after[breakage.check]
     assert found["status"] == breakage.status, found
     assert breakage.says in found["detail"], found
+    assert found["value"] == breakage.number, found
     assert found["hint"], "a finding says what to do"
     say(db, connection, breakage.by, breakage.mends)
     assert findings(db, kind).keys() == before.keys()
