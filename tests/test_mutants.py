@@ -33,6 +33,7 @@ BODIES = {
     "insert into t values (1) on conflict (id) do update set a = 1 where b;": ["b"],
     "insert into t values (1) on conflict on constraint t_pkey do nothing;": [],
     "begin x; exception when unique_violation then y; end;": [],
+    "begin x; exception when query_canceled or others then if a or b then y; end if; end;": ["a", "b"],
     "loop exit when found; end loop; while a loop x; end loop;": ["found", "a"],
     "create table if not exists t (id int); if not exists (select from t where a) then x; end if;": [
         "a",

@@ -67,6 +67,7 @@ class Frame:
     is_simple_case: bool = False
     is_condition: bool = False
     is_handler: bool = False
+    names_errors: bool = False
     after_between: bool = False
     operand: list[Token] = field(default_factory=list)
 
@@ -122,16 +123,15 @@ def guards(body: str, *, answers_boolean: bool = False) -> list[Guard]:
             frame.after_between = False
             frame.operand.append(token)
         elif word in ("and", "or"):
-            close(is_condition=True)
-            frame.is_condition = True
+            close(is_condition=not frame.names_errors)
+            frame.is_condition = not frame.names_errors
         elif word == "from" and previous == "distinct":
             frame.operand.append(token)
         elif word in OPENERS and not (word == "if" and previous in EXISTS_AFTER) and (previous, word) != DISTINCT_ON:
             close(is_condition=False)
             if word == "when":
-                frame.is_condition = not frame.is_simple_case and (
-                    not frame.is_handler or previous in ("exit", "continue")
-                )
+                frame.names_errors = frame.is_handler and previous not in ("exit", "continue")
+                frame.is_condition = not frame.is_simple_case and not frame.names_errors
             else:
                 frame.is_condition = (
                     not (word == "on" and following in ("conflict", "constraint")) and previous != "end"
@@ -141,6 +141,7 @@ def guards(body: str, *, answers_boolean: bool = False) -> list[Guard]:
             answers = word == "return" or (word == "select" and place == 0)
             frame.is_condition = answers and answers_boolean and following not in ("query", "next")
             frame.is_handler = frame.is_handler and word != "end"
+            frame.names_errors = frame.names_errors and word != "then"
         elif word == "exception" and previous in (";", "begin"):
             frame.is_handler = True
         else:
