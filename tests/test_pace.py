@@ -120,14 +120,14 @@ def test_a_page_far_down_reads_what_the_first_one_reads(history: psycopg.Connect
 # Writing --------------------------------------------------------------------------------------------------------------
 
 FINISH = (
-    "update {}.prompt_history set status = 'completed', ai_response = 'An answer.', tokens_used = 100 "
+    "update {}.prompt_history set status = 'completed', tokens_used = 100 "
     "where id in (select id from {}.prompt_history order by id limit 500)"
 )
 HOT = "select pg_stat_get_xact_tuples_hot_updated('{}.prompt_history'::regclass)"
 
 
 def finished(connection: psycopg.Connection, schema: str) -> tuple[float, int]:
-    """500 prompts answered: the share of HOT updates, and the octets of WAL."""
+    """500 prompts completed: the share of HOT updates, and the octets of WAL."""
     with connection.transaction(force_rollback=True):
         before, row, after = (
             connection.execute(statement.encode()).fetchone()
@@ -143,7 +143,7 @@ def finished(connection: psycopg.Connection, schema: str) -> tuple[float, int]:
     return (after[0] - before[0]) / 500, row[0][0]["Plan"]["WAL Bytes"]
 
 
-def test_an_answer_stays_on_its_page(history: psycopg.Connection) -> None:
+def test_a_prompt_that_is_completed_stays_on_its_page(history: psycopg.Connection) -> None:
     for file in ("rulebook_tables.sql", "rulebook.sql"):
         text = (ROOT / "sql" / "bench" / "baseline" / file).read_text(encoding="utf-8")
         history.execute("create schema if not exists rulebook")
