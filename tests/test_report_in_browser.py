@@ -54,7 +54,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 def page(connection: psycopg.Connection, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With everything that can be on it, access as tried included."""
     folder = tmp_path_factory.mktemp("report")
-    (folder / "bench.json").write_text(json.dumps([{"name": "search_rare", **LINE}]), encoding="utf-8")
+    (folder / "bench.json").write_text(json.dumps({"results": [{"name": "search_rare", **LINE}]}), encoding="utf-8")
     with connection.transaction(force_rollback=True):
         fill(connection)
         tried = report.facts.observe(connection)

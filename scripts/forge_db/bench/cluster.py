@@ -7,7 +7,7 @@ run that is interrupted.
 
 import fcntl
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -45,9 +45,10 @@ SHARES = {1: "quarter", 2: "half", 4: "large"}
 class Cluster:
     """A running server, with what earlier runs have kept on it."""
 
-    def __init__(self, server: Server, size: Size) -> None:
+    def __init__(self, server: Server, size: Size, undo: Sequence[str] = ()) -> None:
         self.server = server
         self.size = size
+        self.undo = undo
         self.kept = Kept(server.home / "measured.json")
         sources = [path.read_text(encoding="utf-8") for folder in (paths.PLATFORM, paths.MIGRATIONS)
                    for path in sorted(folder.glob("*.sql"))]  # fmt: skip
@@ -130,7 +131,9 @@ class Cluster:
         target = f"{MEASURED}{name}"
         self._drop(target)
         self._copy_database(source, target)
-        return self._stage(target)
+        stage = self._stage(target)
+        stage.run(*self.undo)
+        return stage
 
     def _copy_database(self, source: str, target: str) -> None:
         self._administer(sql.SQL("create database {} owner postgres strategy file_copy template {}"), target, source)
@@ -154,8 +157,8 @@ class Cluster:
 
 
 @contextmanager
-def running(size: Size, *, fresh: bool = False) -> Iterator[Cluster]:
-    """A server, as long as it is measured on. What was loaded stays for the next run, unless nothing is left to do."""
+def running(size: Size, *, undo: Sequence[str] = (), fresh: bool = False) -> Iterator[Cluster]:
+    """A server, as long as it is measured on; what was loaded stays for the next run. Undo: what changes the copies."""
     home = HOME / "quick" if size.quick else HOME
     server = Server(home, binaries.find())
     accounts.create_directory(home)
@@ -164,7 +167,7 @@ def running(size: Size, *, fresh: bool = False) -> Iterator[Cluster]:
             server.destroy()
         resources.demand(size, server.directory, _octets(server.data))
         _start(server, size)
-        cluster = Cluster(server, size)
+        cluster = Cluster(server, size, undo)
         if fresh:
             cluster.kept.forget()
         try:

@@ -5,13 +5,16 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from forge_db import paths
 from forge_db.bench import cluster as clusters
-from forge_db.bench import growth
+from forge_db.bench import document as documents
+from forge_db.bench import growth, machine
 from forge_db.bench.cluster import Cluster
 from forge_db.bench.comparison import compare, stage_for, workloads
 from forge_db.bench.kept import digest
@@ -39,18 +42,40 @@ from forge_db.errors import ForgeError
     "--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write every measurement there as well."
 )
 @click.option("--fresh", is_flag=True, help="Throw away what an interrupted run has loaded and measured.")
-def command(quick: bool, only: tuple[str, ...], file: Path | None, fresh: bool, **sizes: int | None) -> None:
+@click.option("--undo", metavar="NAME", help="Undo a design of sql/bench/designs.toml, and see the bars on it fail.")
+@click.option(
+    "--document", is_flag=True, help="Write docs/benchmarks.* whatever the size. Default: in the default size."
+)
+@click.option("--redraw", is_flag=True, help="Only write docs/benchmarks.md anew, from docs/benchmarks.json.")
+def command(
+    quick: bool,
+    only: tuple[str, ...],
+    file: Path | None,
+    fresh: bool,
+    undo: str | None,
+    document: bool,
+    redraw: bool,
+    **sizes: int | None,
+) -> None:
     """Measure the schema against its baselines, on a server of its own with durability on.
 
-    A run that is interrupted goes on where it was when it is called again. Exit status 1 when a bar does not hold.
-    Close other programs first: they take part in the measurement.
+    A run that is interrupted goes on where it was when it is called again. A run of everything, in the default size,
+    writes docs/benchmarks.md. Exit status 1 when a bar does not hold. Close other programs first: they take part in the
+    measurement.
 
     \b
     Examples:
       forge-db bench --quick
       forge-db bench --only search_rare --only search_common
       forge-db bench --prompts 200000 --calls 500000 --json results.json
+      forge-db bench --undo no_composite_index
     """
+    if redraw:
+        tell(documents.write(documents.read()))
+        return
+    if undo:
+        see_fail(undo, chosen(QUICK if quick else FULL, sizes))
+        return
     names = every()
     if unknown := sorted(set(only) - set(names)):
         raise click.UsageError(f"there is no workload {', '.join(unknown)}; there is {', '.join(names)}")
@@ -58,13 +83,38 @@ def command(quick: bool, only: tuple[str, ...], file: Path | None, fresh: bool, 
     wanted = [name for name in names if not only or name in only]
     with clusters.running(size, fresh=fresh) as cluster:
         results = [result for name in wanted for result in measure(cluster, name, anew=name in only)]
+        found = {
+            "made": f"{datetime.now(UTC):%Y-%m-%d}",
+            "machine": machine.describe(cluster),
+            "size": asdict(size),
+            "results": [asdict(result) for result in results],
+        }
         if not only and not quick:
             clusters.discard(cluster)
     show(results)
     if file:
-        file.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if document or (size == FULL and not only):
+        tell(documents.write(found))
     if not quick and not all(result.holds for result in results):
         raise ForgeError("a bar does not hold", "Run it again on a quiet machine before believing it.")
+
+
+def tell(written: Sequence[Path]) -> None:
+    for path in written:
+        click.echo(f"wrote {path.relative_to(paths.ROOT)}", err=True)
+
+
+def see_fail(name: str, size: Size) -> None:
+    """Measure what rests on a design without it. It is a failure if a bar still holds."""
+    designs = {design: it for design, it in documents.designs().items() if it["workloads"]}
+    if name not in designs:
+        raise click.UsageError(f"there is no such design with a workload; there is {', '.join(designs)}")
+    with clusters.running(size, undo=designs[name]["undo"]) as cluster:
+        results = [result for workload in designs[name]["workloads"] for result in _measure(cluster, workload)]
+    show(results)
+    if holding := [result.name for result in results if result.holds]:
+        raise ForgeError(f"without it, {', '.join(holding)} still holds", "The bar says nothing about this design.")
 
 
 def every() -> list[str]:

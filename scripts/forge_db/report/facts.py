@@ -112,7 +112,7 @@ def share(check: Row) -> float | None:
 def benchmark(path: Path) -> list[Row]:
     """What `forge-db bench --json` has written; each ratio beside how much better it is than what is asked."""
     try:
-        results = json.loads(path.read_text(encoding="utf-8"))
+        results = json.loads(path.read_text(encoding="utf-8"))["results"]
         return [{**it, "margin": margin(it["ratio"], it["bar"])} for it in results]
     except (ValueError, KeyError, TypeError) as error:
         raise ForgeError(
@@ -123,7 +123,7 @@ def benchmark(path: Path) -> list[Row]:
 def margin(ratio: str, bar: str) -> float | None:
     """2 where a ratio is twice as good as its bar; nothing where there is no ratio to compare."""
     asked = re.fullmatch(r"([≥≤]) (1/)?([\d.,]+)", bar)
-    found = re.fullmatch(r"(1/)?([\d.,]+)", ratio)
+    found = re.fullmatch(r"(1/)?([\d.,]+)( \(floor [\d.,]+\))?", ratio)
     if not asked or not found:
         return None
     limit, value = number(asked[3], bool(asked[2])), number(found[2], bool(found[1]))

@@ -11,7 +11,7 @@ from forge_db.server import SUPERUSER
 def rollups(stage: Stage) -> Iterator[Result]:
     """A day's new calls rolled up, beside little and much history, against refreshing a materialized view."""
     stage.load(["rollups.sql", "baseline/materialized_view.sql"])
-    per_day, little, much = (200, 5, 20) if stage.size.quick else (20_000, 50, 200)
+    per_day, little, much = (200, 5, 20) if stage.size.quick else (stage.size.logged // 250, 50, 200)
     step = "select rows from private.step_roll_up_usage(null)"
     new = f"call bench.log_new_calls({per_day // 4}, {stage.size.users})"
     filled, taken = 0, dict[int, list[float]]()
