@@ -66,6 +66,7 @@ def split(sql: str) -> list[Statement]:
     bracket = atomic = False
     fresh = False  # nothing but comments yet in this statement of a body
     word = ""  # the one before
+    line, counted = 1, 0  # up to where lines are counted: from the start each time would take as long as the database
 
     for kind, start, end in [*tokens(sql), ("end", len(sql), len(sql))]:
         if kind in ("blank", "comment"):
@@ -74,7 +75,8 @@ def split(sql: str) -> list[Statement]:
         if kind == "end" or (token == ";" and not bracket and not atomic):
             if text := _trim(sql[begin:end]):
                 at = start if code is None else code
-                statements.append(Statement(text, _trim(sql[at:end]), 1 + sql.count("\n", 0, at), kind != "end"))
+                line, counted = line + sql.count("\n", counted, at), at
+                statements.append(Statement(text, _trim(sql[at:end]), line, kind != "end"))
             begin, code, word = end, None, ""
             continue
         code = start if code is None else code
