@@ -1,18 +1,21 @@
 """The benchmarks: every workload can run, on a little data, as whom it is measured. How fast is for `make bench`."""
 
 import fcntl
+from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
+from xml.etree import ElementTree
 
 import click
 import psycopg
 import pytest
 from click.testing import CliRunner
 
-from forge_db.bench import cluster, comparison, data, growth, plans, resources, special
+from forge_db.bench import cluster, comparison, data, document, growth, plans, resources, special
 from forge_db.bench.kept import Kept
+from forge_db.bench.results import Result
 from forge_db.bench.sizes import FULL, QUICK, Size
 from forge_db.bench.stage import Stage
 from forge_db.cli import main
@@ -226,3 +229,45 @@ def test_pages_are_counted_once() -> None:
     ]
     assert plans.touched(plan) == 42
     assert plans.touched(["Result"]) == 0
+
+
+def test_a_design_that_is_unknown_cannot_be_undone() -> None:
+    done = CliRunner().invoke(main, ["bench", "--undo", "misspelt"])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "no_composite_index" in done.stderr
+
+
+# The document ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_document_is_what_was_measured() -> None:
+    written = document.render(document.read())
+    stale = [name for name, text in written.items() if (document.DOCS / name).read_text(encoding="utf-8") != text]
+    assert not stale, "run `forge-db bench --redraw` and commit the result"
+
+
+def test_every_line_of_a_run_is_in_the_document(tmp_path: Path) -> None:
+    lines = [
+        Result(
+            "ours_wins", "a | b", "9/s", "1/s", "9.00", "≥ 3", True, {}, {"ours": 4, "baseline": 5}, {"ours": "Scan"}
+        ),
+        Result("ours_loses", "c", "1/s", "9/s", "9.00 (floor 4.00)", "≤ 3", False),
+        Result("growth_x", "d", "1, 1, 1 ms", "", "0.00", "≤ 0.1", True),
+        Result("shown", "e", "1/s", "9/s", "9.00", "≤ 1000", True),
+    ]
+    found: dict[str, Any] = {"made": "2026-01-02", "machine": {"processor": "one"}, "size": asdict(FULL)}
+    found["results"] = [asdict(line) for line in lines]
+    files = document.write(found, tmp_path)
+    assert document.read(tmp_path) == found
+    before = [file.read_bytes() for file in files]
+    assert [file.read_bytes() for file in document.write(found, tmp_path)] == before
+    page = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
+    assert "| [`ours_wins`](#ours_wins) | 9/s | 1/s | 9.00 | ≥ 3 | holds | 4 / 5 |" in page
+    assert "| 9.00 (floor 4.00) | ≤ 3 | **fails** |" in page
+    assert "4 lines, of which 3 hold; these do not: `ours_loses`" in page
+    assert "| [`growth_x`](#growth_x) | 1, 1, 1 ms | 0.00 | ≤ 0.1 | holds |" in page
+    assert "| e | 1/s | 9/s | 9.00 |" in page
+    chart = ElementTree.parse(tmp_path / "benchmarks.svg")
+    drawn = " ".join(chart.getroot().itertext())
+    assert "ours_wins" in drawn
+    assert "growth_x" not in drawn
