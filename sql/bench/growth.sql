@@ -15,6 +15,7 @@ create unique index some_prompts_number on bench.some_prompts (number);
 
 create table bench.deep_page as
 select
+    placed.number,
     placed.id,
     placed.created_at
 from (
