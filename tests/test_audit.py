@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from harness import shapes
 from harness.examples import COMPONENT, EXAMPLES, MODEL, envelope, number
+from harness.figures import made_up
 from harness.people import Person, delete_account, sign_up
 from harness.refusal import Guard
 from harness.request import request
@@ -565,3 +566,21 @@ def test_what_records_updates_is_made_the_same_once_more(db: Session, table: str
         )
         == 1
     )
+
+
+@pytest.mark.one_platform
+@pytest.mark.parametrize(
+    ("length", "is_short", "is_kept"),
+    [(1000, False, True), (900_000, False, True), (1_200_000, True, True), (1_200_000, False, False)],
+    ids=["small", "large", "long, but easily packed", "too long"],
+)
+def test_only_what_is_long_however_packed_is_left_out(db: Session, length: int, is_short: bool, is_kept: bool) -> None:
+    """As it is stored, and as text."""
+    made_up(
+        db,
+        "private.shorten_changes(jsonb)",
+        {"pg_column_size(changes)": "100000" if is_short else "100001"},
+    )
+    changes = {"a": "x" * length, "b": 1}
+    found = db.value("select private.shorten_changes(%s)", [Jsonb(changes)])
+    assert found == (changes if is_kept else {"a": "[too long]", "b": "[too long]"})

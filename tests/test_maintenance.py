@@ -221,6 +221,31 @@ def test_what_has_changed_is_analyzed_and_what_it_is_a_part_of(
     assert db.value(counted, ["public.feedback_tags"]) is False
 
 
+@pytest.mark.one_platform
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("select private.begin_maintenance(60)", "maintenance"),
+        (
+            "select private.take_up_maintenance((select run.id from private.maintenance_runs as run))::text",
+            "maintenance",
+        ),
+        (
+            "insert into public.feedback_categories (name, parent_id) "
+            "select 'child', category.id from public.feedback_categories as category limit 1",
+            "feedback_categories",
+        ),
+    ],
+    ids=["begin", "take up", "a category in another"],
+)
+def test_what_one_session_may_do_at_a_time_locks_its_own_row(db: Session, statement: str, name: str) -> None:
+    db.as_owner().run("insert into private.maintenance_runs (deadline) values (now())")
+    marks = "select name, xmax::text as mark from private.locks"
+    before = {row["name"]: row["mark"] for row in db.rows(marks)}
+    db.execute(statement)
+    assert [row["name"] for row in db.rows(marks) if row["mark"] != before[row["name"]]] == [name]
+
+
 # One at a time --------------------------------------------------------------------------------------------------------
 
 

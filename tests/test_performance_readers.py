@@ -384,3 +384,82 @@ def test_rows_are_added_up_where_they_have_been_counted(db: Session, connection:
         connection.execute(counted)
     rows = "select row_estimate from private.table_sizes() where relation_name = 'public.api_usage_logs'"
     assert db.value(rows) == 70
+
+
+@pytest.mark.one_platform
+def test_a_table_that_cannot_be_measured_is_estimated(db: Session, connection: psycopg.Connection) -> None:
+    """From its pages, those of its indexes and of what lies beside it, as they were counted last."""
+    made_up(
+        db,
+        "private.measure_relation(oid)",
+        {"heap_bytes := pg_relation_size(relation);": "raise lock_not_available;"},
+    )
+    db.execute("""
+        create table private.stuff (a text primary key, b text);
+        create index stuff_b on private.stuff (b);
+        create table private.bare (a int)
+    """)
+    with db.aside():
+        connection.execute("set local role none; set local session authorization default")
+        pages = "update pg_class set relpages = %s where oid = "
+        for number, which in (
+            (100, "'private.stuff'::regclass"),
+            (7, "'private.stuff_pkey'::regclass"),
+            (3, "'private.stuff_b'::regclass"),
+            (50, "'private.bare'::regclass"),
+            (20, "(select reltoastrelid from pg_class where oid = 'private.stuff'::regclass)"),
+        ):
+            connection.execute(pages + which, [number])
+    measured = "select heap_bytes / 8192 as heap, index_bytes / 8192 as indexes, total_bytes / 8192 as total "
+    assert db.rows(f"{measured} from private.measure_relation('private.stuff'::regclass)") == [
+        {"heap": 100, "indexes": 10, "total": 130}
+    ]
+    assert db.rows(f"{measured} from private.measure_relation('private.bare'::regclass)") == [
+        {"heap": 50, "indexes": 0, "total": 50}
+    ]
+
+
+@pytest.mark.one_platform
+def test_every_table_of_ours_is_analyzed(db: Session) -> None:
+    report = db.as_server().value("select public.analyze_all_tables()")
+    expected = db.truth(
+        "select array_agg(relnamespace::regnamespace || '.' || relname order by 1) from pg_class "
+        "where relnamespace::regnamespace::text in ('public', 'private', 'archive') and relkind in ('r', 'm', 'p')"
+    )
+    assert sorted(it["table"] for it in report) == sorted(expected)
+    assert {(it["status"], it["error"]) for it in report} == {("ok", None)}
+
+
+@pytest.mark.one_platform
+def test_an_index_that_nobody_needs_is_unused(db: Session, connection: psycopg.Connection) -> None:
+    db.as_owner().execute("""
+        create table private.stuff (id int primary key, user_id uuid references auth.users (id), words text, part int)
+            partition by list (id);
+        create table private.stuff_1 partition of private.stuff for values in (1);
+        create table private.plain (id int primary key, user_id uuid references auth.users (id), words text);
+        create index of_part on private.stuff (words);
+        create index of_key on private.plain (user_id);
+        create index unused on private.plain (words);
+        create index too_small on private.plain (words, id);
+        create index broken on private.plain (words, id, user_id)
+    """)
+    with db.aside():
+        connection.execute("set local role none; set local session authorization default")
+        connection.execute("update pg_index set indisvalid = false where indexrelid = 'private.broken'::regclass")
+        connection.execute(
+            "update pg_class set relpages = case relname when 'too_small' then 127 else 128 end "
+            "where relkind = 'i' "
+            "and (relname ~ '^(stuff|plain)_' or relname in ('of_key', 'unused', 'too_small', 'broken'))"
+        )
+    db.run("update public.system_config set min_value = 1, value = '1' where key = 'health_unused_index_mb'")
+    found = "select index_name, table_name, heap_bytes from private.unused_indexes()"
+    made_up(db, "private.unused_indexes()", {"private.statistics_since()": "(now() - interval '31 days')"})
+    assert db.rows(found) == [{"index_name": "private.unused", "table_name": "private.plain", "heap_bytes": 2**20}]
+    made_up(db, "private.unused_indexes()", {"(now() - interval '31 days')": "(now() - interval '29 days')"})
+    assert db.rows(found) == []
+    made_up(
+        db,
+        "private.unused_indexes()",
+        {"(now() - interval '29 days')": "(now() - interval '31 days')", "known.scans": "(known.scans + 1)"},
+    )
+    assert db.rows(found) == []

@@ -371,6 +371,31 @@ def test_where_vault_is_secrets_should_go_there(db: Session, connection: psycopg
     assert hint == "select private.keep_secret(name, secret) from private.secrets;"
 
 
+def test_without_an_encryption_key_there_is_nothing_to_rotate(db: Session) -> None:
+    rotation = "select private.security__key_rotation() ->> 'detail'"
+    assert db.as_owner().value(rotation) == "No encryption key is configured."
+    configure(db)
+    assert db.as_owner().value(rotation) == "0 API keys are sealed with an older encryption key."
+
+
+@pytest.mark.usefixtures("_staff")
+def test_the_account_to_look_at_is_named_and_no_other(db: Session, alice: Person, bob: Person, carol: Person) -> None:
+    answer = "select private.security__staff_accounts()"
+    assert db.as_owner().value(answer)["detail"] == "1 staff accounts, all in order."
+    db.run("update auth.users set role = 'app_admin', email_confirmed_at = null where id = %s", [alice.id])
+    found = db.value(answer)
+    assert found["detail"] == f"Found 1: staff accounts to look at: {alice.id} (not confirmed)."
+    assert found["hint"] == f"update auth.users set role = 'authenticated' where id = '{alice.id}';"
+    # The worst first.
+    db.run("update auth.users set role = 'service_role' where id = %s", [bob.id])
+    found = db.value(answer)
+    assert found["status"] == "critical"
+    assert found["hint"].endswith(f"where id = '{bob.id}';")
+    db.run("update auth.users set phone_confirmed_at = now() where id = %s", [alice.id])
+    assert db.value(answer)["value"] == 1
+    assert carol
+
+
 POWERS = ("rolsuper", "rolcreaterole", "rolcreatedb", "rolreplication", "rolbypassrls", "rolcanlogin")
 # What a server has, and the owner is not called postgres.
 ROLES: dict[str, tuple[int, set[str]]] = {

@@ -3064,15 +3064,19 @@ exception when lock_not_available then
     -- As of the last VACUUM or ANALYZE.
     select
         class.relpages * block.size,
-        coalesce(sum(part.relpages) filter (where part.relkind = 'i'), 0) * block.size,
-        (class.relpages + coalesce(sum(part.relpages), 0)) * block.size
+        indexes.pages * block.size,
+        (class.relpages + indexes.pages + coalesce(beside.relpages, 0)) * block.size
     into heap_bytes, index_bytes, total_bytes
     from pg_catalog.pg_class as class
     cross join (select current_setting('block_size')::bigint) as block (size)
-    left join pg_catalog.pg_index as held on class.oid = held.indrelid
-    left join pg_catalog.pg_class as part on part.oid in (held.indexrelid, class.reltoastrelid)
-    where class.oid = measure_relation.relation
-    group by class.oid, block.size;
+    left join pg_catalog.pg_class as beside on class.reltoastrelid = beside.oid
+    cross join lateral (
+        select coalesce(sum(part.relpages), 0) as pages
+        from pg_catalog.pg_index as held
+        inner join pg_catalog.pg_class as part on held.indexrelid = part.oid
+        where held.indrelid = class.oid
+    ) as indexes
+    where class.oid = measure_relation.relation;
 end
 $$;
 
