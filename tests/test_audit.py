@@ -159,7 +159,8 @@ def test_what_clients_send_too_long_is_cut(db: Session, carol: Person) -> None:
 
 
 @catalogue
-def test_each_change_of_a_catalogue_is_a_line(db: Session, table: str) -> None:
+def test_each_change_of_a_catalogue_is_a_line(db: Session, alice: Person, bob: Person, table: str) -> None:
+    assert alice != bob, "others who have nothing to do with it"
     row_id = row(db, table)
     db.as_server().run(*update(table, row_id, CHANGES[table]))
     db.run(f"delete from public.{table} where id = %s", [row_id])
@@ -168,6 +169,7 @@ def test_each_change_of_a_catalogue_is_a_line(db: Session, table: str) -> None:
     assert set(found) == {"insert", "update", "delete"} - ({"insert"} if table == "feedback" else set())
     assert found["update"] == set(CHANGES[table])
     assert found["delete"] >= set(CHANGES[table])
+    assert {line["subject_id"] for line in lines(db, table_name=table, row_id=row_id)} == {None}
 
 
 @catalogue

@@ -88,3 +88,18 @@ def test_they_delete_nothing(table: str, dismissed: Session) -> None:
 def test_a_ban_ends(db: Session, carol: Person, until: str | None, is_staff: bool) -> None:
     db.as_auth().run("update users set banned_until = now() + %s::interval where id = %s", [until, carol.id])
     assert db.as_staff(carol).value("select public.is_admin()") is is_staff
+
+
+def test_a_refusal_says_who_may_change_what(db: Session, alice: Person, carol: Person) -> None:
+    change = "update public.user_profiles set {} where user_id = %s"
+    db.as_staff(carol)
+    with db.refuses(errors.InsufficientPrivilege, by=Guard.RAISED) as refusal:
+        db.run(change.format("bio = 'x'"), [alice.id])
+    assert refusal.value.diag.message_primary == "staff may not change bio of another user's row"
+    assert refusal.value.diag.message_hint == "Staff may change: is_active, updated_at."
+    with db.aside():
+        db.as_auth().run("update users set role = 'authenticated' where id = %s", [carol.id])
+    with db.refuses(errors.InsufficientPrivilege, by=Guard.RAISED) as refusal:
+        db.run(change.format("is_active = false"), [carol.id])
+    assert refusal.value.diag.message_primary == "only staff may change is_active"
+    assert refusal.value.diag.message_hint == "This account is not staff any more. Sign in again."

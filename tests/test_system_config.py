@@ -119,3 +119,23 @@ def test_a_flag_that_is_not_public_is_off_for_clients(db: Session, alice: Person
         ]
     assert db.as_staff(carol).value(enabled, ["quietly_on"]) is True
     assert db.as_server().value(enabled, ["quietly_on"]) is True
+
+
+@pytest.mark.one_platform
+@pytest.mark.parametrize(
+    ("key", "value_type", "value", "detail", "hint"),
+    [
+        ("probe", "integer", "x", "The value given is of the JSON type string.", "Write it as JSON, for example 30."),
+        ("probe", "integer", 1.5, "The value given is a number with decimals.", "Write it as JSON, for example 30."),
+        ("probe", "text", 1, "The value given is of the JSON type number.", 'Write it as JSON, for example "dark".'),
+        ("probe", "integer", 2**31, "The value given is 2147483648.", "Allowed: -2147483648 to 2147483647."),
+        ("retention_days_probe", "integer", 0, "The value given is 0.", "Allowed: whole days, 1 to 3650."),
+        ("retention_days_probe", "number", 30, "The value given is 30.", "Allowed: whole days, 1 to 3650."),
+    ],
+)
+def test_a_refusal_says_what_was_given_and_what_is_allowed(
+    db: Session, key: str, value_type: str, value: Any, detail: str, hint: str
+) -> None:
+    with db.refuses(errors.CheckViolation) as refusal:
+        db.add(TABLE, key=key, value_type=value_type, value=Jsonb(value))
+    assert (refusal.value.diag.message_detail, refusal.value.diag.message_hint) == (detail, hint)

@@ -530,7 +530,7 @@ begin
         raise exception 'setting "%" takes a value of type %', new.key, new.value_type
             using errcode = 'check_violation', schema = 'public', table = 'system_config',
                 constraint = 'system_config_value_has_its_type',
-                detail = format('The value given is %s.', case when v_found = 'number' then 'a number with decimals'
+                detail = format('The value given is %s.', case when v_found = v_expected then 'a number with decimals'
                     else 'of the JSON type ' || v_found end),
                 hint = format('Write it as JSON, for example %s.', case new.value_type
                     when 'boolean' then 'true' when 'integer' then '30' when 'number' then '0.5'
