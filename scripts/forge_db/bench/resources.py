@@ -10,7 +10,7 @@ from forge_db.bench.sizes import Size
 
 GB = 1_000_000_000
 # Octets that a row takes with its indexes, its words and its copy in the rulebook's table, measured.
-PROMPT, CALL, USER = 2_600, 700, 2_000
+PROMPT, CALL, USER = 1_800, 700, 2_000
 WRITTEN_AHEAD = 5 * GB  # max_wal_size, and what is written until a checkpoint ends
 # The data is kept untouched and measured in a copy; a half and a quarter of it are kept as well.
 COPIES = 2.75

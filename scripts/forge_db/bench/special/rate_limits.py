@@ -29,13 +29,18 @@ def denied_wal(stage: Stage) -> Iterator[Result]:
     stage.run("call bench.set_rate_limits(1000, 100000, 1000)")
     script = "select * from public.check_rate_limit('openai');"
     stage.pgbench(script, calls=100)  # what is left of the updates before is tidied up here
-    before = stage.value("select pg_current_wal_insert_lsn()")
-    stage.pgbench(script, clients=4, calls=500)
-    written = stage.value(f"select pg_current_wal_insert_lsn() - '{before}'::pg_lsn")
+    written = min(_written(stage, script) for _ in range(3))
     yield Result(
         "rate_limit_denied_wal", "check_rate_limit, denied 2,000 times: octets of WAL", f"{written}", "", "", "0",
         written == 0,
     )  # fmt: skip
+
+
+def _written(stage: Stage, script: str) -> int:
+    """Octets of WAL, among them what the server writes by itself every fifteen seconds."""
+    before = stage.value("select pg_current_wal_insert_lsn()")
+    stage.pgbench(script, clients=4, calls=500)
+    return int(stage.value(f"select pg_current_wal_insert_lsn() - '{before}'::pg_lsn"))
 
 
 def growth(stage: Stage) -> Iterator[Result]:

@@ -64,7 +64,7 @@ def probes(stage: Stage) -> Iterator[Result]:
             click.echo("pgTAP is not measured: apt install postgresql-15-pgtap "
                        "libtap-parser-sourcehandler-pgtap-perl", err=True)  # fmt: skip
         speeds: dict[str, list[float]] = {side: [] for side in work}
-        for number in range(min(stage.size.rounds, 3)):
+        for number in range(min(stage.size.rounds, 2)):
             for side in sorted(work, reverse=number % 2 == 0):
                 count, run = work[side]
                 speeds[side].append(count / seconds(run))
