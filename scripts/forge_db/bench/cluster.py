@@ -49,6 +49,7 @@ class Cluster:
         self.server = server
         self.size = size
         self.undo = undo
+        self.is_done = False  # nothing is left for another run to go on with
         self.kept = Kept(server.home / "measured.json")
         sources = [path.read_text(encoding="utf-8") for folder in (paths.PLATFORM, paths.MIGRATIONS)
                    for path in sorted(folder.glob("*.sql"))]  # fmt: skip
@@ -175,17 +176,11 @@ def running(size: Size, *, undo: Sequence[str] = (), fresh: bool = False) -> Ite
             yield cluster
             cluster.sweep()
         finally:
-            if size.quick:
+            if size.quick or cluster.is_done:
                 server.destroy()
                 cluster.kept.forget()
             else:
                 server.stop()
-
-
-def discard(cluster: Cluster) -> None:
-    """Nothing is left to go on with."""
-    cluster.kept.forget()
-    cluster.server.destroy()
 
 
 def _start(server: Server, size: Size) -> None:

@@ -89,13 +89,12 @@ def command(
             "size": asdict(size),
             "results": [asdict(result) for result in results],
         }
-        if not only and not quick:
-            clusters.discard(cluster)
-    show(results)
-    if file:
-        file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    if document or (size == FULL and not only):
-        tell(documents.write(found))
+        show(results)
+        if file:
+            file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        if document or (size == FULL and not only):
+            tell(documents.write(found))
+        cluster.is_done = not only  # and all of it written down
     if not quick and not all(result.holds for result in results):
         raise ForgeError("a bar does not hold", "Run it again on a quiet machine before believing it.")
 

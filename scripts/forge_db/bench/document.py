@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import jinja2
 
 from forge_db import paths
 from forge_db.bench import data
+from forge_db.bench.sizes import FULL
 from forge_db.report import charts, facts
 
 DOCS = paths.ROOT / "docs"
@@ -53,6 +55,7 @@ def render(found: Found) -> dict[str, str]:
         grown=grown,
         shown=[it for it in results if without_bar(it)],
         failing=[it for it in results if not it["holds"]],
+        full=asdict(FULL),
         designs=designs(),
         planned=[it for it in results if it["plans"]],
     )
