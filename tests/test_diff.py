@@ -5,6 +5,7 @@ Run by `make test-supabase-cli`, which installs the engine; what needs none runs
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,9 +98,15 @@ def test_it_writes_what_was_changed_and_it_holds(project: Path, scratch: Databas
     assert "tried on an installation as it was and on a new one" in result.output
     supabase = project / "supabase"
     written = "".join(path.read_text(encoding="utf-8") for path in changes.later(supabase / "migrations"))
-    assert "NOT VALID" in written
+    assert "not valid" in written
     assert "validate constraint user_preferences_model_is_known" in written
-    assert "MAINTAIN" not in written
+    assert "maintain" not in written.lower()
+    assert "The linter is not content" not in result.output, result.output
+    for folder in ("migrations", "rollback"):
+        for path in changes.later(supabase / folder):
+            linter = [sys.executable, "-m", "sqlfluff", "lint", "--config", str(ROOT / ".sqlfluff"), str(path)]
+            linted = subprocess.run(linter, cwd=path.anchor, capture_output=True, text=True, check=False)
+            assert linted.returncode == 0, linted.stdout
 
     first = project / "first"
     first.mkdir()
@@ -147,6 +154,9 @@ ENGINE_SAID = {
     "ALTER TABLE a\n  ADD CONSTRAINT c\n    CHECK (((d)::text = ANY ((ARRAY['e'::character varying, "
     "'f'::character varying])::text[])))": [
         "ALTER TABLE IF EXISTS a\n  ADD CONSTRAINT c\n    CHECK ((d IN ('e', 'f')))",
+    ],
+    'ALTER POLICY "See it" ON "public"."a"\n  USING ((( SELECT auth.uid() AS uid) = b))': [
+        'ALTER POLICY "See it" ON "public"."a"\n  USING (((SELECT auth.uid()) = b))'
     ],
     "DROP TRIGGER a ON public.b": ["DROP TRIGGER IF EXISTS a ON public.b"],
     'GRANT DELETE, MAINTAIN, SELECT ON TABLE "public"."a" TO "anon"': [

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -13,6 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
+from psycopg.conninfo import conninfo_to_dict
 
 from forge_db import log_files, migrations, paths, platform
 from forge_db.cli import main
@@ -338,6 +341,12 @@ def test_what_postgresql_itself_writes_is_read(logging_server: Server, tmp_path:
             client.execute(f"select '{SWORDFISH}' from public.api_configurations")
     with suppress(psycopg.OperationalError):
         psycopg.connect(server.url("postgres", "forge").replace(server.passwords["postgres"], SWORDFISH))
+    # To a database whose name is no text: PostgreSQL writes the octets as they came.
+    login = conninfo_to_dict(server.url("postgres"))
+    subprocess.run(
+        [server.binaries.tool("psql"), "-h", "127.0.0.1", "-p", str(login["port"]), "-U", "postgres", b"\xff\xfe"],
+        env={**os.environ, "PGPASSWORD": SWORDFISH}, capture_output=True, check=False,
+    )  # fmt: skip
     found = []
     for name in ("forge.json", "forge.csv"):
         path = server.data / "log" / name
@@ -346,13 +355,14 @@ def test_what_postgresql_itself_writes_is_read(logging_server: Server, tmp_path:
         )
         found.append((result.exit_code, result.output))
     # The second file tells the same once more.
-    assert found == [(0, "2 events recorded\n"), (0, "0 events recorded\n")]
+    assert found == [(0, "3 events recorded\n"), (0, "0 events recorded\n")]
     with psycopg.connect(server.url("postgres", "forge")) as owner:
         rows = owner.execute(
             "select event_type, details ->> 'role', details ->> 'object', host(ip_address), "
             "abs(extract(epoch from now() - created_at)) < 120 from public.security_events order by 1"
         ).fetchall()
     assert rows == [
+        ("authentication_failed", "postgres", None, "127.0.0.1", True),
         ("authentication_failed", "postgres", None, "127.0.0.1", True),
         ("statement_refused", "authenticator", "api_configurations", "127.0.0.1", True),
     ]

@@ -7,6 +7,7 @@ that has all of the one and none of the other; here it is made to run anywhere a
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +33,8 @@ REPEATABLE = [
     (r"^ALTER TABLE ", "ALTER TABLE IF EXISTS "),
     (r"(?<=\n)  ADD COLUMN ", "  ADD COLUMN IF NOT EXISTS "),
     (r"(?<=\n)  DROP (COLUMN|CONSTRAINT) ", r"  DROP \1 IF EXISTS "),
+    # What PostgreSQL calls a column that nobody has named.
+    (r"\( ?SELECT (auth\.\w+\(\)) AS \w+\)", r"(SELECT \1)"),
     # Came with PostgreSQL 17.
     (r"(GRANT|REVOKE) (.*?)\bMAINTAIN, (?=.* ON )", r"\1 \2"),
 ]
@@ -141,6 +144,19 @@ def write(change: new.Change, before: dict[str, str], after: dict[str, str], ser
     return list(change.write())
 
 
+def put_in_style(paths: list[Path]) -> str:
+    """The style of the project's SQL, by its linter; what that cannot do by itself."""
+    if not (targets := [str(path) for path in paths if path.suffix == ".sql"]):
+        return ""
+    linter = [sys.executable, "-m", "sqlfluff"]
+    options = ["--config", str(ROOT / ".sqlfluff"), "--disable-progress-bar"]
+    # From a folder without a .sqlfluffignore, for the checkout may be anywhere.
+    place: dict[str, Any] = {"cwd": paths[0].anchor, "capture_output": True, "text": True, "check": False}
+    subprocess.run([*linter, "fix", "--quiet", *options, *targets], **place)
+    left = subprocess.run([*linter, "lint", "--nocolor", *options, *targets], **place)
+    return (left.stdout or left.stderr).strip() if left.returncode else ""
+
+
 def trials(change: new.Change, before: dict[str, str], after: dict[str, str], server: Shadow) -> Iterator[str]:
     """What goes wrong with the files that were written, on an installation as it was and on a new one."""
     forward = [path for path in change.files if path.parent == change.project.migrations]
@@ -199,15 +215,19 @@ def command(title: str, since: str, root: Path) -> None:
     before = released(change.project, since)
     after = _later(change.project) | assemble.build(change.project.schema)
     with shadow() as server:
-        for path in write(change, before, after, server):
+        written = write(change, before, after, server)
+        style = put_in_style([path for path in written if path in change.files])
+        for path in written:
             click.echo(f"wrote {path.relative_to(root)}")
+        if style:
+            click.echo(f"The linter is not content, and cannot mend it:\n{style}")
         if problems := list(trials(change, before, after, server)):
             click.echo("\n".join(problems))
             raise ForgeError(
                 "what was written does not do", "Mend it by hand: the files are there, and say above is what is wrong."
             )
     click.echo("tried on an installation as it was and on a new one: there, again, and back")
-    click.echo("Read it, put it in the project's style (.venv/bin/sqlfluff fix), and say in its test what it is for.")
+    click.echo("Read it, and say in its test what it is for.")
 
 
 commands: list[click.Command] = [command]
