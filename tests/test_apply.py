@@ -4,7 +4,10 @@ test_supabase_cli.py compares the record with the CLI's own.
 """
 
 import re
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +22,7 @@ from forge_db.cli import main
 from forge_db.errors import ForgeError
 from forge_db.paths import MIGRATIONS
 from harness.databases import SUPERUSER, Database, Platform
+from pooling.pgbouncer import PgBouncer
 
 HISTORY = "select version, name, statements from supabase_migrations.schema_migrations order by version"
 SCHEMAS = r"select nspname from pg_namespace where nspname !~ '^pg_' order by 1"
@@ -121,6 +125,54 @@ def test_two_runs_at_once_apply_each_file_once(empty_database: Database, folder:
         assert sorted(pool.map(run, range(2))) == [0, 2]
     (waiting,) = (line for line in said if line.startswith("waiting"))
     assert re.fullmatch(r"waiting for another forge-db apply to finish \(process \d+ of postgres\)", waiting)
+
+
+HELD = (
+    "select count(*) from pg_locks where locktype = 'advisory' "
+    "and database = (select oid from pg_database where datname = current_database())"
+)
+AT_WORK = (
+    "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() "
+    "and state = 'active' and query like '%sleep(600)%'"
+)
+
+
+def die_half_way(database: Database, url: str, directory: Path) -> None:
+    """A run through an address, killed in the midst of a migration. What it held is free within a while."""
+    program = str(Path(sys.executable).with_name("forge-db"))
+    command = [program, "apply", "--database-url", url, "--migrations", str(directory)]
+    victim = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with database.connect(autocommit=True) as watcher:
+
+        def until(query: str, wanted: int) -> None:
+            limit = time.monotonic() + 60
+            while watcher.execute(query.encode()).fetchone() != (wanted,):
+                assert time.monotonic() < limit, query
+                time.sleep(0.05)
+
+        until(AT_WORK, 1)
+        assert watcher.execute(HELD).fetchone() == (1,)
+        victim.kill()
+        victim.wait()
+        until(HELD, 0)
+        until(AT_WORK, 0)
+    (directory / "001_slow.sql").write_text("create table two (id int);", encoding="utf-8")
+    assert [it.version for it in migrations.apply(url, directory)] == ["001"]
+
+
+def test_a_run_that_dies_half_way_leaves_no_lock(empty_database: Database, folder: Folder) -> None:
+    directory = folder(**{"000_table": "create table one (id int);", "001_slow": "select pg_sleep(600);"})
+    die_half_way(empty_database, empty_database.url(), directory)
+
+
+@pytest.mark.pgbouncer
+def test_nor_through_a_pooler(empty_database: Database, folder: Folder) -> None:
+    """Which keeps the session of a client that has gone, and gives it to the next one."""
+    directory = folder(**{"000_table": "create table one (id int);", "001_slow": "select pg_sleep(600);"})
+    with PgBouncer.before(empty_database, "postgres") as pooler:
+        die_half_way(empty_database, pooler.url, directory)
+        with empty_database.connect() as owner:
+            assert owner.execute(HELD).fetchone() == (0,), "nor does one that ends well"
 
 
 def test_what_no_transaction_can_hold_runs_outside(empty_database: Database, folder: Folder) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +34,15 @@ HISTORY_IS_COMPLETE = """
 RECORD = "insert into supabase_migrations.schema_migrations (version, name, statements) values (%s, %s, %s)"
 # Any number does, as long as nobody else takes it for a lock of their own.
 LOCK = 7_311_920_418_552_201
+# For as long as it takes; but where a machine has vanished from the net, its lock goes within a minute.
+HOLDS_ON = {
+    "statement_timeout": 0,
+    "lock_timeout": 0,
+    "idle_in_transaction_session_timeout": 0,
+    "tcp_keepalives_idle": 30,
+    "tcp_keepalives_interval": 10,
+    "tcp_keepalives_count": 3,
+}
 HOLDER = """
     select activity.pid, activity.usename
     from pg_catalog.pg_locks as held inner join pg_catalog.pg_stat_activity as activity on held.pid = activity.pid
@@ -58,7 +67,7 @@ def silent(line: str) -> None:
 def apply(url: str, directory: Path = MIGRATIONS, say: Say = silent) -> list[Migration]:
     """Apply what is pending, each file in one transaction with its history row, and return it."""
     found = local(directory, say)
-    with connect(url, say) as connection, alone(connection, say):
+    with connect(url, say) as connection, alone(url, say):
         waiting = pending(found, recorded(connection))
         for migration in waiting:
             _run(connection, migration)
@@ -139,25 +148,36 @@ def connect(url: str, say: Say = silent) -> psycopg.Connection:
 
 
 @contextmanager
-def alone(connection: psycopg.Connection, say: Say) -> Iterator[None]:
+def alone(url: str, say: Say) -> Iterator[None]:
     """Let one run at a time work on a database; a second one waits and then finds nothing to do.
 
     An advisory lock, because there may be nothing else in the database yet. Any session could take it, so who has it is
-    said.
+    said. It is held by a transaction of its own, open meanwhile: behind a pooler a session outlives its client, and
+    with it a lock of the session's, but no transaction does.
     """
-    if connection.execute("select pg_try_advisory_lock(%s)", [LOCK]).fetchone() == (False,):
-        holder = connection.execute(HOLDER, [LOCK]).fetchone()
-        say(
-            "waiting for another forge-db apply to finish"
-            + (f" (process {holder[0]} of {holder[1]})" if holder else "")
-        )
-        connection.execute("select pg_advisory_lock(%s)", [LOCK])
-    yield  # closing the connection releases it
+    with connect(url) as holder:
+        holder.execute("begin isolation level read committed")
+        for setting, value in HOLDS_ON.items():
+            holder.execute(f"set local {setting} = {value}".encode())
+        # Without parameters: a statement with some keeps its snapshot, and CREATE INDEX CONCURRENTLY waits for that.
+        if holder.execute(f"select pg_try_advisory_xact_lock({LOCK})".encode()).fetchone() == (False,):
+            other = holder.execute(HOLDER, [LOCK]).fetchone()
+            say(
+                "waiting for another forge-db apply to finish"
+                + (f" (process {other[0]} of {other[1]})" if other else "")
+            )
+            holder.execute(f"select pg_advisory_xact_lock({LOCK})".encode())
+        yield
+        with suppress(psycopg.Error):  # what was to be done is done
+            holder.execute("rollback")
 
 
 def _run(connection: psycopg.Connection, migration: Migration) -> None:
     statements = _read(migration)
     connection.execute("reset all")
+    with suppress(psycopg.Error):  # where the system cannot tell
+        # A statement ends when whoever sent it is gone, so that no later run meets it at work.
+        connection.execute("set client_connection_check_interval = '2s'")
     *before, last = _batches(statements)
     for batch in before:
         with nullcontext() if batch[0].runs_alone else connection.transaction():

@@ -25,7 +25,7 @@ PAUSE = 1.0
 
 def upgrade(url: str, say: Say, directory: Path = MIGRATIONS) -> None:
     """Park, install, bridge in one transaction; then copy. Whatever was interrupted goes on where it was."""
-    with migrations.connect(url, say) as connection, migrations.alone(connection, say):
+    with migrations.connect(url, say) as connection, migrations.alone(url, say):
         connection.execute("set statement_timeout = 0")
         if _value(connection, "select to_regclass('legacy.progress') is null"):
             with _explained(connection, "Nothing was changed: clients work on the old tables. Run this again."):
@@ -38,7 +38,7 @@ def upgrade(url: str, say: Say, directory: Path = MIGRATIONS) -> None:
     )
     with (
         migrations.connect(url, say) as connection,
-        migrations.alone(connection, say),
+        migrations.alone(url, say),
         _explained(connection, switched),
     ):
         if sealing.have_encryption_key(connection):
@@ -71,7 +71,7 @@ def undo(url: str, say: Say, *, discard: bool) -> None:
     """The legacy installation back as it was."""
     with (
         migrations.connect(url, say) as connection,
-        migrations.alone(connection, say),
+        migrations.alone(url, say),
         _telling(connection, say),
     ):
         connection.execute("set statement_timeout = 0")

@@ -46,18 +46,18 @@ class PgBouncer:
 
     @classmethod
     @contextmanager
-    def before(cls, database: Database) -> Iterator["PgBouncer"]:
+    def before(cls, database: Database, user: str = LOGIN) -> Iterator["PgBouncer"]:
         """Start one, which logs in to the database as PostgREST does and asks clients for the same password."""
-        login = {name: str(value) for name, value in conninfo_to_dict(database.url(LOGIN)).items()}
+        login = {name: str(value) for name, value in conninfo_to_dict(database.url(user)).items()}
         port = _free_port()
         with tempfile.TemporaryDirectory(prefix="pgbouncer-") as folder:
             names = {"database": database.name, "host": login["host"], "port": login["port"]}
             ini = Path(folder, "ini")
             ini.write_text(INI.format(**names, listen_port=port, folder=folder, connections=CONNECTIONS))
-            Path(folder, "users").write_text(f'"{LOGIN}" "{login["password"]}"\n')
+            Path(folder, "users").write_text(f'"{user}" "{login["password"]}"\n')
             process = _start(ini, account=database.server.data)
             try:
-                url = make_conninfo(database.url(LOGIN), host="127.0.0.1", port=port)
+                url = make_conninfo(database.url(user), host="127.0.0.1", port=port)
                 _await_answer(process, url, Path(folder, "log"))
                 yield cls(url)
             finally:
