@@ -167,6 +167,12 @@ WRONG = {
     "no name": (["Add Mood"], "is no name for a migration"),
     "two at once": (["x", "--table", "a", "--provider", "b"], "at a time"),
     "no type": (["x", "--column", "feedback.mood", "--description", "d"], "--column needs --type"),
+    "a statement for a type": (
+        ["x", "--column", "feedback.mood", "--type", "text; drop table public.feedback", "--description", "d"], "--type"
+    ),
+    "a command of psql for a type": (
+        ["x", "--column", "feedback.mood", "--type", "text\n\\! touch stolen", "--description", "d"], "--type"
+    ),
     "no address": (["x", "--provider", "mistral"], "--provider needs --base-url"),
     "no table": (["x", "--column", "mood", "--type", "text", "--description", "d"], "lowercase letters"),
     "bad components": (

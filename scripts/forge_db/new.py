@@ -268,6 +268,8 @@ def _add(change: Change, kind: str, options: dict[str, Any]) -> None:
     elif kind == "table":
         add_table(change, value, options["description"], options["number"])
     elif kind == "column":
+        if re.search(r"[;\\\n\r]|--|/\*", options["data_type"]):
+            raise click.UsageError("--type: what stands after the name of a column, and nothing that ends a statement")
         add_column(change, table, column, options["data_type"], options["description"])
     elif kind == "provider":
         shown = options["display_name"] or value.replace("_", " ").title()
