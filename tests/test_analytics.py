@@ -69,6 +69,7 @@ def test_nothing_is_an_answer_as_well(db: Session, carol: Person, function: str)
     answer = postgrest.call(db.as_staff(carol), function)
     assert answer["days"] == 30
     assert date.fromisoformat(answer["to"]) - date.fromisoformat(answer["from"]) == timedelta(days=29)
+    assert {answer.get(key, 0) for key in ("requests", "errors", "prompts", "messages", "sign_ins")} == {0}
     assert ask(db, carol, function, 1)["days"] == 1
     assert ask(db, carol, function, 3650)["days"] == 3650
 

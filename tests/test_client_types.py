@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from harness import people
 from harness.databases import Database, Platform
 from harness.node import compiled
 from harness.session import Session
+from harness.world import roll_up
 
 DECLARED = re.compile(r"^ {6}(\w+):", re.MULTILINE)
 
@@ -116,6 +118,12 @@ RIGHT = {
     " return data?.variables?.[0]?.max_length?.toFixed();",
     "models": "const { data } = await user.from('api_providers').select('supported_models').single();"
     " return data?.supported_models?.map((it) => it.prices[0]?.input_usd_per_million.toFixed(2));",
+    "analytics": "const { data } = await server.rpc('get_api_analytics', { days: 7 });"
+    " return data?.by_day.map((it) => (it.providers['openai']?.p95_ms ?? 0) + (it.error_rate ?? 0));",
+    "prompt analytics": "const { data } = await server.rpc('get_prompt_analytics', { days: 7 });"
+    " return data?.by_framework['roses']?.cost_usd.toFixed();",
+    "feedback analytics": "const it: Result<'get_feedback_analytics'>['by_day'] = {};"
+    " return it['2026-01-01']?.average_rating?.toFixed();",
     "row of a function": "const { data } = await user.rpc('check_rate_limit', { provider: 'openai' });"
     " return data?.allowed ? data.remaining_day?.toFixed() : data?.retry_after_seconds?.toFixed();",
     "rows of a function": "const { data } = await user.rpc('search_prompt_history', { query: 'x' });"
@@ -150,6 +158,9 @@ WRONG = {
     "table without writing": "await user.from('user_sessions').insert({ user_id: owner });",
     "function of the server": "await user.rpc('decrypt_api_key', { user_id: owner, provider: 'openai' });",
     "table of staff only": "await user.from('audit_log').select('id');",
+    "key of analytics": "const it: Result<'get_api_analytics'>['p90_ms'] = 1; return it;",
+    "figure that may be missing": "return (it: Result<'get_prompt_analytics'>) => it.cost_usd.toFixed();",
+    "shape of feedback's figures": "const it: Result<'get_feedback_analytics'>['by_day'] = []; return it.length;",
     "key of a shape": "const it: Result<'health_check'>['checks'][0]['state'] = 'ok'; return it;",
 }
 
@@ -226,7 +237,7 @@ CALLS = {
     "generate_daily_feedback_analytics": None,
     "log_security_event": "'sign_in_failed', 'warning'",
 }
-STAFF = ("get_user_activity",)
+STAFF = ("get_user_activity", "get_api_analytics", "get_prompt_analytics", "get_feedback_analytics")
 SERVER = (
     "health_check", "integrity_check", "security_audit", "daily_maintenance", "analyze_all_tables", "vacuum_all_tables",
     "log_security_event",
@@ -257,6 +268,28 @@ def test_answers_of_functions_have_their_shapes(db: Session) -> None:
         ]
         assert found, name
         fits(shape, found if name == "search_prompt_history" else found[0])
+
+
+@pytest.mark.one_platform
+@pytest.mark.parametrize("function", [name for name in STAFF if name != "get_user_activity"])
+@pytest.mark.parametrize("has_rows", [False, True], ids=["empty", "full"])
+def test_analytics_have_their_shape_with_and_without_figures(db: Session, function: str, has_rows: bool) -> None:
+    staff = people.sign_up(db, "staff@example.com", role="app_admin")
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    for number in range(6 if has_rows else 0):  # of fewer users than five nothing is told
+        person = people.sign_up(db, f"{number}@example.com")
+        db.add("api_usage_logs", user_id=person.id, created_at=yesterday, response_time_ms=10 if number else None)
+        db.add("prompt_history", user_id=person.id, created_at=yesterday, status="completed", tokens_used=5)
+        db.add("feedback", user_id=person.id, rating=5 if number else None)
+        db.as_owner().run(
+            "insert into public.feedback_tag_assignments (feedback_id, tag_id) select feedback.id, tag.id "
+            "from public.feedback, (select id from public.feedback_tags order by id limit 1) as tag "
+            "where feedback.user_id = %s", [person.id]
+        )  # fmt: skip
+    roll_up(db)
+    answer = db.as_staff(staff).value(f"select public.{function}(7)")
+    fits(Shapes.load().results[function], answer)
+    assert all(bool(answer[key]) is has_rows for key in answer if key.startswith("by_") and key != "by_day"), answer
 
 
 @pytest.mark.one_platform

@@ -56,6 +56,16 @@ def test_schema_files_run_twice_and_the_second_run_changes_nothing(
     assert psql.dump(empty_database, "--schema-only") == psql.dump(scratch, "--schema-only")
 
 
+def test_the_type_of_rate_limits_moves_to_public(scratch: Database) -> None:
+    """It was in private, where clients' types could not describe it."""
+    now = psql.dump(scratch, "--schema-only")
+    with scratch.connect() as owner:
+        owner.execute("alter type public.rate_limit_verdict set schema private")
+    assert psql.dump(scratch, "--schema-only") != now
+    assert "ERROR" not in psql.files(scratch, FILES)
+    assert psql.dump(scratch, "--schema-only") == now
+
+
 def test_each_schema_file_runs_twice_in_a_row(empty_database: Database) -> None:
     assert "ERROR" not in psql.files(empty_database, [file for file in FILES for _ in range(2)])
 

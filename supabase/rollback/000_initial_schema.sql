@@ -577,6 +577,7 @@ begin
     public.unpublish_prompt_template(uuid),
     public.update_updated_at_column(),
     public.vacuum_all_tables();
+    drop type if exists public.rate_limit_verdict;
     drop table if exists
     public.system_config,
     public.user_profiles,

@@ -1066,11 +1066,14 @@ begin
 end
 $$;
 
--- A type with a name, because a function that returns a nameless row cannot be replaced by its worker: see below.
+-- A type with a name, because a function that returns a nameless row cannot be replaced by its worker: see below. In
+-- public, where generated types describe it. It was in private once, and moves with the functions that return it.
 do $$
 begin
-    if to_regtype('private.rate_limit_verdict') is null then
-        create type private.rate_limit_verdict as (
+    if to_regtype('private.rate_limit_verdict') is not null then
+        alter type private.rate_limit_verdict set schema public;
+    elsif to_regtype('public.rate_limit_verdict') is null then
+        create type public.rate_limit_verdict as (
             allowed boolean,
             limit_scope text,
             remaining_minute integer,
@@ -1081,15 +1084,15 @@ begin
 end
 $$;
 
-comment on type private.rate_limit_verdict is 'What check_rate_limit() answers.';
-comment on column private.rate_limit_verdict.allowed is 'Whether the request may be made; then it is used up.';
-comment on column private.rate_limit_verdict.limit_scope is 'Which limit is used up, minute or day; null if allowed.';
-comment on column private.rate_limit_verdict.remaining_minute is 'Requests left in this minute.';
-comment on column private.rate_limit_verdict.remaining_day is 'Requests left on this day (UTC).';
-comment on column private.rate_limit_verdict.retry_after_seconds is 'When to ask again; 0 if allowed.';
+comment on type public.rate_limit_verdict is 'What check_rate_limit() answers.';
+comment on column public.rate_limit_verdict.allowed is 'Whether the request may be made; then it is used up.';
+comment on column public.rate_limit_verdict.limit_scope is 'Which limit is used up, minute or day; null if allowed.';
+comment on column public.rate_limit_verdict.remaining_minute is 'Requests left in this minute.';
+comment on column public.rate_limit_verdict.remaining_day is 'Requests left on this day (UTC).';
+comment on column public.rate_limit_verdict.retry_after_seconds is 'When to ask again; 0 if allowed.';
 
 create or replace function private.consume_rate_limit(provider text, at timestamptz)
-returns private.rate_limit_verdict
+returns public.rate_limit_verdict
 language plpgsql
 volatile
 -- Definer: a counter that its subject can write limits nothing. Only ever the caller's row.
@@ -1098,7 +1101,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_user_id uuid := auth.uid();
-    v_verdict private.rate_limit_verdict;
+    v_verdict public.rate_limit_verdict;
     v_behind interval;
     v_minute timestamptz;
     v_minute_count integer;
@@ -1234,7 +1237,7 @@ comment on function private.consume_rate_limit(text, timestamptz) is
 'Worker of public.check_rate_limit; takes the time, so that every boundary can be tested.';
 
 create or replace function public.check_rate_limit(provider text)
-returns private.rate_limit_verdict
+returns public.rate_limit_verdict
 language sql
 volatile
 -- Without settings of its own, unlike all others, so that PostgreSQL puts the worker in its place when a statement is

@@ -1411,13 +1411,14 @@ declare
 begin
     perform private.require_staff();
     return (
-        -- By day and provider, by day, by provider, and in all: a null stands for all of them.
+        -- By day and provider, by day, by provider, and in all, which is there without a call as well: a null stands
+        -- for all of them.
         with calls as (
             select
                 figures.day,
                 figures.provider,
-                sum(figures.requests) as requests,
-                sum(figures.errors) as errors
+                coalesce(sum(figures.requests), 0) as requests,
+                coalesce(sum(figures.errors), 0) as errors
             from private.usage_daily as figures
             where figures.day between v_from and v_to
             group by cube (figures.day, figures.provider)
@@ -1490,10 +1491,7 @@ begin
         )
 
         select jsonb_build_object('days', get_api_analytics.days, 'from', v_from, 'to', v_to)
-            || coalesce(
-                (select figures.item from figures where figures.day is null and figures.provider is null),
-                '{"requests": 0, "errors": 0}'
-            )
+            || (select figures.item from figures where figures.day is null and figures.provider is null)
             || jsonb_build_object(
                 'by_provider', coalesce(
                     (

@@ -782,7 +782,7 @@ export type Database = {
       analyze_all_tables: { Args: Record<PropertyKey, never>; Returns: Json };
       check_rate_limit: {
         Args: { provider: string };
-        Returns: unknown;
+        Returns: Database["public"]["CompositeTypes"]["rate_limit_verdict"];
         SetofOptions: {
           from: "*";
           to: "rate_limit_verdict";
@@ -1011,7 +1011,13 @@ export type Database = {
       [_ in never]: never;
     };
     CompositeTypes: {
-      [_ in never]: never;
+      rate_limit_verdict: {
+        allowed: boolean | null;
+        limit_scope: string | null;
+        remaining_minute: number | null;
+        remaining_day: number | null;
+        retry_after_seconds: number | null;
+      };
     };
   };
 };

@@ -739,3 +739,11 @@ class PublicUserSessionsUpdate(TypedDict):
     signed_in_at: NotRequired[Annotated[datetime.datetime, Field(alias="signed_in_at")]]
     user_agent: NotRequired[Annotated[Optional[str], Field(alias="user_agent")]]
     user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
+
+
+class PublicRateLimitVerdict(BaseModel):
+    allowed: Optional[bool] = Field(alias="allowed")
+    limit_scope: Optional[str] = Field(alias="limit_scope")
+    remaining_minute: Optional[int] = Field(alias="remaining_minute")
+    remaining_day: Optional[int] = Field(alias="remaining_day")
+    retry_after_seconds: Optional[int] = Field(alias="retry_after_seconds")

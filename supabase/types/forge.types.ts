@@ -214,6 +214,79 @@ export interface UserActivity {
   retention: WeeklyCohort[];
 }
 
+export interface CallFigures {
+  requests: number;
+  errors: number;
+  error_rate: number | null;
+  p50_ms: number | null;
+  p95_ms: number | null;
+  p99_ms: number | null;
+}
+
+export interface DayOfCalls {
+  day: string;
+  requests: number;
+  errors: number;
+  error_rate?: number | null;
+  p50_ms?: number | null;
+  p95_ms?: number | null;
+  p99_ms?: number | null;
+  providers: Record<string, CallFigures>;
+}
+
+export interface ApiAnalytics {
+  days: number;
+  from: string;
+  to: string;
+  requests: number;
+  errors: number;
+  error_rate: number | null;
+  p50_ms: number | null;
+  p95_ms: number | null;
+  p99_ms: number | null;
+  by_provider: Record<string, CallFigures>;
+  by_day: DayOfCalls[];
+}
+
+export interface PromptFigures {
+  prompts: number;
+  completed: number;
+  failed: number;
+  pending: number;
+  success_rate: number | null;
+  tokens_used: number;
+  cost_usd: number;
+}
+
+export interface DayOfPrompts {
+  day: string;
+  prompts: number;
+  completed: number;
+  failed: number;
+  pending: number;
+  success_rate: number | null;
+  tokens_used: number;
+  cost_usd: number;
+}
+
+export interface PromptAnalytics {
+  days: number;
+  from: string;
+  to: string;
+  prompts: number;
+  completed?: number;
+  failed?: number;
+  pending?: number;
+  success_rate?: number | null;
+  tokens_used?: number;
+  cost_usd?: number;
+  days_with_too_few_users: number;
+  by_provider: Record<string, PromptFigures>;
+  by_framework: Record<string, PromptFigures>;
+  by_model: Record<string, PromptFigures>;
+  by_day: DayOfPrompts[];
+}
+
 export interface FeedbackFigures {
   messages: number;
   resolved: number;
@@ -222,6 +295,25 @@ export interface FeedbackFigures {
   median_response_hours: number | null;
   rated: number;
   average_rating: number | null;
+}
+
+export interface FeedbackAnalytics {
+  days: number;
+  from: string;
+  to: string;
+  messages: number;
+  resolved: number;
+  answered: number;
+  average_response_hours: number | null;
+  median_response_hours: number | null;
+  rated: number;
+  average_rating: number | null;
+  by_type: Record<string, FeedbackFigures>;
+  by_priority: Record<string, FeedbackFigures>;
+  by_status: Record<string, FeedbackFigures>;
+  by_category: Record<string, FeedbackFigures>;
+  by_tag: Record<string, FeedbackFigures>;
+  by_day: Record<string, FeedbackFigures>;
 }
 
 /** Columns whose type says less than the table does. */
@@ -284,6 +376,9 @@ interface Results {
   analyze_all_tables: TableMaintenance[];
   vacuum_all_tables: TableMaintenance[];
   get_user_activity: UserActivity;
+  get_api_analytics: ApiAnalytics;
+  get_prompt_analytics: PromptAnalytics;
+  get_feedback_analytics: FeedbackAnalytics;
   respond_to_feedback: Tables<"feedback">;
   generate_daily_feedback_analytics: Tables<"feedback_analytics">;
   log_security_event: string | null;

@@ -281,6 +281,87 @@ UserActivity = TypedDict(
 )
 
 
+class CallFigures(TypedDict):
+    requests: int
+    errors: int
+    error_rate: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class DayOfCalls(TypedDict):
+    day: str
+    requests: int
+    errors: int
+    error_rate: NotRequired[float | None]
+    p50_ms: NotRequired[float | None]
+    p95_ms: NotRequired[float | None]
+    p99_ms: NotRequired[float | None]
+    providers: dict[str, CallFigures]
+
+
+ApiAnalytics = TypedDict(
+    "ApiAnalytics",
+    {
+        "days": int,
+        "from": str,
+        "to": str,
+        "requests": int,
+        "errors": int,
+        "error_rate": float | None,
+        "p50_ms": float | None,
+        "p95_ms": float | None,
+        "p99_ms": float | None,
+        "by_provider": dict[str, CallFigures],
+        "by_day": list[DayOfCalls],
+    },
+)
+
+
+class PromptFigures(TypedDict):
+    prompts: int
+    completed: int
+    failed: int
+    pending: int
+    success_rate: float | None
+    tokens_used: int
+    cost_usd: float
+
+
+class DayOfPrompts(TypedDict):
+    day: str
+    prompts: int
+    completed: int
+    failed: int
+    pending: int
+    success_rate: float | None
+    tokens_used: int
+    cost_usd: float
+
+
+PromptAnalytics = TypedDict(
+    "PromptAnalytics",
+    {
+        "days": int,
+        "from": str,
+        "to": str,
+        "prompts": int,
+        "completed": NotRequired[int],
+        "failed": NotRequired[int],
+        "pending": NotRequired[int],
+        "success_rate": NotRequired[float | None],
+        "tokens_used": NotRequired[int],
+        "cost_usd": NotRequired[float],
+        "days_with_too_few_users": int,
+        "by_provider": dict[str, PromptFigures],
+        "by_framework": dict[str, PromptFigures],
+        "by_model": dict[str, PromptFigures],
+        "by_day": list[DayOfPrompts],
+    },
+)
+
+
 class FeedbackFigures(TypedDict):
     messages: int
     resolved: int
@@ -289,6 +370,29 @@ class FeedbackFigures(TypedDict):
     median_response_hours: float | None
     rated: int
     average_rating: float | None
+
+
+FeedbackAnalytics = TypedDict(
+    "FeedbackAnalytics",
+    {
+        "days": int,
+        "from": str,
+        "to": str,
+        "messages": int,
+        "resolved": int,
+        "answered": int,
+        "average_response_hours": float | None,
+        "median_response_hours": float | None,
+        "rated": int,
+        "average_rating": float | None,
+        "by_type": dict[str, FeedbackFigures],
+        "by_priority": dict[str, FeedbackFigures],
+        "by_status": dict[str, FeedbackFigures],
+        "by_category": dict[str, FeedbackFigures],
+        "by_tag": dict[str, FeedbackFigures],
+        "by_day": dict[str, FeedbackFigures],
+    },
+)
 
 
 # Rows, and what a signed-in user may write of them.
