@@ -208,7 +208,7 @@ insert into wanted (kind, name, digest) values
 ('function', 'private.redact_statement(text)', 'ab60007cae00ff8b'),
 ('function', 'private.refresh_rate_limits()', '52ff48a1c2eb12cb'),
 ('function', 'private.refuse_provider(text)', 'd92572ef3cd5c5f5'),
-('function', 'private.refuse_unknown(text, text)', '8220668951d117f5'),
+('function', 'private.refuse_unknown(text, text)', 'b817a46108589bcd'),
 ('function', 'private.render_and_count(uuid, text, jsonb, jsonb)', 'ad1eb16d897ebdad'),
 ('function', 'private.render_text(text, jsonb, jsonb)', '15dc97c7da0960c1'),
 ('function', 'private.request_context()', 'b95a40f06d3cf093'),

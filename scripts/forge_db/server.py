@@ -172,7 +172,9 @@ class Server:
     @property
     def _settings(self) -> dict[str, str]:
         settings = SETTINGS | ({} if self.durable else THROWAWAY)
-        if any((self.binaries.directory.parent / "lib").glob("pg_stat_statements.*")):  # as on every Supabase project
+        libraries = self.binaries.directory.parent / "lib"
+        if any([*libraries.glob("pg_stat_statements.*"), *libraries.glob("postgresql/pg_stat_statements.*")]):
+            # as on every Supabase project
             settings["shared_preload_libraries"] = "pg_stat_statements"
         return settings
 

@@ -759,10 +759,11 @@ $$;
 
 comment on function private.render_and_count(uuid, text, jsonb, jsonb) is 'Worker of public.render_prompt_template.';
 
+-- Volatile, or PostgreSQL 18 calls it while it plans, whether or not there is something to refuse.
 create or replace function private.refuse_unknown(kind text, name text)
 returns text
 language plpgsql
-immutable
+volatile
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$

@@ -24,7 +24,7 @@ def installed() -> list[Binaries]:
     found = [binaries.find()] if os.environ.get("FORGE_PG_BIN") else binaries.installed()
     if not found:
         raise ForgeError(
-            "no PostgreSQL to test on", "Run `make install`, or set FORGE_PG_BIN to a bin directory of 15-17."
+            "no PostgreSQL to test on", "Run `make install`, or set FORGE_PG_BIN to a bin directory of 15 to 18."
         )
     return found
 
