@@ -32,7 +32,7 @@ def with_pg_cron() -> Binaries:
             found.directory.parent / "lib", found.directory.parent / "lib" / "postgresql"
         )):  # fmt: skip
             return found
-    pytest.skip("no PostgreSQL here has pg_cron (apt install postgresql-15-cron)")
+    pytest.fail("no PostgreSQL here has pg_cron. Run: apt install postgresql-15-cron", pytrace=False)
 
 
 @pytest.fixture(scope="module")

@@ -33,10 +33,14 @@ OPTIONS = (
 LINE = {"what": "a search", "ours": "5/s", "baseline": "10/s", "ratio": "2.00", "bar": "≤ 3", "holds": True}
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+def find_programs() -> None:
     if missing := [package for program, package in PROGRAMS.items() if not shutil.which(program)]:
         pytest.fail(f"no browser to test with. Run: apt install {' '.join(missing)}", pytrace=False)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    find_programs()
     options = ChromeOptions()
     options.binary_location = str(shutil.which("chromium"))
     for option in OPTIONS:
