@@ -13,12 +13,12 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from forge_db.bench import pgbouncer
+from forge_db.bench.pgbouncer import CONNECTIONS, PgBouncer
 from forge_db.errors import ForgeError
 from harness.databases import SUPERUSER, Database
-from pooling import pgbouncer
 from pooling.ends import ENDS
 from pooling.load import Load
-from pooling.pgbouncer import CONNECTIONS, PgBouncer
 from pooling.senders import Sender, senders
 from pooling.session import Memory
 from world.arguments import calls
@@ -127,7 +127,7 @@ in_short = pytest.mark.skipif(not is_installed(), reason="pgbouncer is not insta
 def test_nothing_crosses_between_the_users_of_a_pooler(scratch: Database, requests: int) -> None:
     crowd = senders(scratch, users=50)
     before = truth(scratch)
-    with PgBouncer.before(scratch) as pooler:
+    with PgBouncer.before(scratch.server, scratch.name) as pooler:
         load = Load(pooler.url, crowd)
         load.run(requests)
         with scratch.connect() as owner:
@@ -145,7 +145,7 @@ def test_nothing_crosses_between_the_users_of_a_pooler(scratch: Database, reques
 def test_a_token_told_to_the_session_crosses(scratch: Database) -> None:
     """The same load sees it when settings are not local to the transaction."""
     crowd = senders(scratch, users=50)
-    with PgBouncer.before(scratch) as pooler:
+    with PgBouncer.before(scratch.server, scratch.name) as pooler:
         load = Load(pooler.url, crowd, is_local=False)
         load.run(1_000)
     assert load.crossings

@@ -3,6 +3,5 @@
 senders     who sends requests, and what PostgREST tells the transaction of each
 ends        the ways in which a request can end
 session     what a session holds that the next request must not find
-pgbouncer   a pooler in transaction mode
 load        many clients at once, and what crossed between them
 """

@@ -6,7 +6,7 @@ Each runs in a database of its own, which holds users and their keys.
 from collections.abc import Callable, Iterator
 
 from forge_db.bench.results import Result
-from forge_db.bench.special import installs, rate_limits, retention, rollups, rotation, suites, updates, upgrades
+from forge_db.bench.special import pooling, rate_limits, retention, rollups, rotation, upgrades
 from forge_db.bench.stage import Stage
 
 SPECIAL: dict[str, Callable[[Stage], Iterator[Result]]] = {
@@ -14,7 +14,7 @@ SPECIAL: dict[str, Callable[[Stage], Iterator[Result]]] = {
     "rate_limit_denied_wal": rate_limits.denied_wal,
     "rate_limit_growth": rate_limits.growth,
     "rotation": rotation.rotation,
-    "updates": updates.updates,
+    "pooling": pooling.pooled,
     "retention": retention.retention,
     "rollups": rollups.rollups,
     "upgrade": upgrades.upgraded,

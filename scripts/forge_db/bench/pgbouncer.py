@@ -16,9 +16,10 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from forge_db.errors import ForgeError
-from harness.databases import Database
+from forge_db.server import Server
 
 CONNECTIONS = 8
+CLIENTS = 200
 PATIENCE = 20.0  # seconds
 LOGIN = "authenticator"
 
@@ -35,7 +36,7 @@ auth_file = {folder}/users
 pool_mode = transaction
 default_pool_size = {connections}
 max_db_connections = {connections}
-max_client_conn = 200
+max_client_conn = {clients}
 logfile = {folder}/log
 """
 
@@ -46,18 +47,20 @@ class PgBouncer:
 
     @classmethod
     @contextmanager
-    def before(cls, database: Database, user: str = LOGIN) -> Iterator["PgBouncer"]:
+    def before(
+        cls, server: Server, database: str, *, connections: int = CONNECTIONS, clients: int = CLIENTS
+    ) -> Iterator["PgBouncer"]:
         """Start one, which logs in to the database as PostgREST does and asks clients for the same password."""
-        login = {name: str(value) for name, value in conninfo_to_dict(database.url(user)).items()}
+        login = {name: str(value) for name, value in conninfo_to_dict(server.url(LOGIN, database)).items()}
         port = _free_port()
         with tempfile.TemporaryDirectory(prefix="pgbouncer-") as folder:
-            names = {"database": database.name, "host": login["host"], "port": login["port"]}
+            names = {"database": database, "host": login["host"], "port": login["port"], "folder": folder}
             ini = Path(folder, "ini")
-            ini.write_text(INI.format(**names, listen_port=port, folder=folder, connections=CONNECTIONS))
-            Path(folder, "users").write_text(f'"{user}" "{login["password"]}"\n')
-            process = _start(ini, account=database.server.data)
+            ini.write_text(INI.format(**names, listen_port=port, connections=connections, clients=clients))
+            Path(folder, "users").write_text(f'"{LOGIN}" "{login["password"]}"\n')
+            process = _start(ini, account=server.data)
             try:
-                url = make_conninfo(database.url(user), host="127.0.0.1", port=port)
+                url = make_conninfo(server.url(LOGIN, database), host="127.0.0.1", port=port)
                 _await_answer(process, url, Path(folder, "log"))
                 yield cls(url)
             finally:
