@@ -32,6 +32,7 @@ TRIED_ELSEWHERE = {
     "docs/backup.md": "test_recovery.py",
     "docs/client.md": "test_document_of_client.py",
     "docs/keys-and-limits.md": "test_document_of_keys_and_limits.py",
+    "docs/scaling.md": "test_scaling.py",
     "docs/upgrade.md": "test_upgrade_document.py",
     "docs/access-testing.md": "test_prober_catches.py",
 }

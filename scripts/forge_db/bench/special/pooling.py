@@ -14,7 +14,11 @@ from forge_db.server import SUPERUSER
 CONNECTIONS = 20
 ROUNDS = 3
 # Clients, and how many times the requests of so many direct connections there must be at least.
-BARS = {10: 0.4, 100: 0.4, 1_000: 0.5}
+BARS = {10: 0.4, 100: 0.6, 1_000: 0.4}
+PROMPTS = """
+    insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input)
+    select ('00000000-0000-4000-8000-' || lpad(number::text, 12, '0'))::uuid, 'ape', 'A.P.E', 'm', 'openai', 'words'
+    from generate_series(1, 100) as number, generate_series(1, 30)"""
 # One request as PostgREST sends it: who asks, then a page of the history.
 REQUEST = """
 \\set user random(1, :users)
