@@ -109,7 +109,7 @@ def test_an_unknown_workload_is_a_wrong_call() -> None:
     assert said.exit_code == 2
     assert "there is no workload misspelt" in said.stderr
     assert all(name in said.stderr for name in WORKLOADS)
-    assert all(name in said.stderr for name in growth.NAMES)
+    assert all(name in said.stderr for name in growth.names())
 
 
 # Data -----------------------------------------------------------------------------------------------------------------

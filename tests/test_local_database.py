@@ -368,6 +368,23 @@ def test_programs_that_only_their_owner_can_reach_work(project: Project, monkeyp
     assert len(list(elsewhere.glob("*"))) == (1 if IS_ROOT else 0)
 
 
+def test_who_was_faster_to_take_the_port_is_not_taken_for_this_server(
+    running: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between looking for a free port and listening on it, another server may have begun to."""
+    late = Server(running.root / "home", binaries.find(), durable=False)
+    taken = running.server.port
+    first, usual = iter([taken]), late._choose_port
+    monkeypatch.setattr(late, "_choose_port", lambda: next(first, None) or usual())
+    late.start()
+    try:
+        assert next(first, None) is None
+        assert late.running
+        assert late.port != taken
+    finally:
+        late.destroy()
+
+
 # After accidents ------------------------------------------------------------------------------------------------------
 
 

@@ -271,24 +271,35 @@ class Server:
         """Wait until the server answers. False if it has ended instead."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            try:
-                psycopg.connect(self.url(SUPERUSER, "template1"), connect_timeout=5).close()
-                return True
-            except psycopg.OperationalError as error:
-                if _has_ended(pid):
-                    return False
-                if "password authentication failed" in str(error):
-                    file = self.directory / "credentials.json"
-                    raise ForgeError(
-                        f"the passwords in {file} are not those of the database beside it",
-                        "Restore the file, or run `make reset` to begin with an empty database.",
-                    ) from error
-                if time.monotonic() > deadline:
-                    raise ForgeError(
-                        f"PostgreSQL does not answer on port {self.port}: {_last_problem(str(error))}",
-                        f"Its log is {self.log}.",
-                    ) from error
+            problem = "it is still starting"
+            # Before it listens, who answers on the port may be another server that was faster to take it.
+            if self._listens(pid):
+                try:
+                    psycopg.connect(self.url(SUPERUSER, "template1"), connect_timeout=5).close()
+                    return True
+                except psycopg.OperationalError as error:
+                    problem = _last_problem(str(error))
+                    if "password authentication failed" in str(error):
+                        file = self.directory / "credentials.json"
+                        raise ForgeError(
+                            f"the passwords in {file} are not those of the database beside it",
+                            "Restore the file, or run `make reset` to begin with an empty database.",
+                        ) from error
+            if _has_ended(pid):
+                return False
+            if time.monotonic() > deadline:
+                raise ForgeError(
+                    f"PostgreSQL does not answer on port {self.port}: {problem}", f"Its log is {self.log}."
+                )
             time.sleep(0.05)
+
+    def _listens(self, pid: int) -> bool:
+        """Whether the process has written into its data directory that it accepts connections."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        return lines[:1] == [str(pid)] and [line.strip() for line in lines[7:8]] in (["ready"], ["standby"])
 
     def _halt(self) -> None:
         pid = self.pid

@@ -118,7 +118,7 @@ def see_fail(name: str, size: Size) -> None:
 
 def every() -> list[str]:
     """The names of all measurements, in the order in which they are made."""
-    return [*SPECIAL, *workloads(), *growth.NAMES]
+    return [*SPECIAL, *workloads(), *growth.names()]
 
 
 def chosen(size: Size, given: dict[str, int | None]) -> Size:
@@ -139,8 +139,8 @@ def measure(cluster: Cluster, name: str, *, anew: bool) -> Sequence[Result]:
 
 
 def _measure(cluster: Cluster, name: str) -> list[Result]:
-    if name in growth.NAMES:
-        return list(growth.NAMES[name](cluster))
+    if name in growth.names():
+        return list(growth.measure(name, cluster))
     if name in SPECIAL:
         with cluster.apart(name) as stage:
             return list(SPECIAL[name](stage))
@@ -150,11 +150,11 @@ def _measure(cluster: Cluster, name: str) -> list[Result]:
 
 def source(name: str) -> tuple[object, ...]:
     """What a measurement follows from, beside the data."""
-    work = growth.NAMES.get(name) or SPECIAL.get(name)
-    if work is None:
-        return (sorted(workloads()[name].items()),)
-    module = sys.modules[work.__module__]
-    return (inspect.getsource(module),)
+    if name in growth.names():
+        return (sorted(growth.workloads().get(name, {}).items()), inspect.getsource(growth))
+    if name in SPECIAL:
+        return (inspect.getsource(sys.modules[SPECIAL[name].__module__]),)
+    return (sorted(workloads()[name].items()),)
 
 
 def show(results: Sequence[Result]) -> None:

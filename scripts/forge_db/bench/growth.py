@@ -3,7 +3,7 @@
 import math
 import statistics
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,11 +13,20 @@ from forge_db.bench.results import Result, seconds
 from forge_db.bench.stage import Stage
 from forge_db.errors import ForgeError
 
+MAINTENANCE = "growth_maintenance"
 MAINTENANCE_BAR = 1.05
 
 
 def workloads() -> dict[str, Mapping[str, Any]]:
     return tomllib.loads((data.FOLDER / "growth.toml").read_text(encoding="utf-8"))
+
+
+def names() -> list[str]:
+    return [*workloads(), MAINTENANCE]
+
+
+def measure(name: str, cluster: Cluster) -> Iterator[Result]:
+    return maintenance(cluster) if name == MAINTENANCE else calls(name, cluster)
 
 
 def exponent(times: Mapping[int, Sequence[float]]) -> float:
@@ -65,16 +74,10 @@ def maintenance(cluster: Cluster) -> Iterator[Result]:
     what = (
         f"daily_maintenance() after a day of {day:,} calls and {day // 4:,} prompts, and twice and four times as many"
     )
-    yield result("growth_maintenance", what, times, MAINTENANCE_BAR)
+    yield result(MAINTENANCE, what, times, MAINTENANCE_BAR)
 
 
 def _maintain(stage: Stage) -> None:
     status = stage.value("select public.daily_maintenance() ->> 'status'")
     if status != "ok":
         raise ForgeError(f"daily_maintenance() ended with {status}", "`select public.daily_maintenance()` says why.")
-
-
-NAMES: dict[str, Callable[[Cluster], Iterator[Result]]] = {
-    **{name: partial(calls, name) for name in workloads()},
-    "growth_maintenance": maintenance,
-}
