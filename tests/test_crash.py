@@ -8,8 +8,7 @@ import psycopg
 import pytest
 
 from harness import clusters
-from harness.client import Client, join
-from harness.examples import envelope
+from harness.client import join
 from harness.servers import Own, own_database
 
 ROWS = 3000
@@ -69,31 +68,3 @@ def test_killed_half_way_the_next_run_completes(tmp_path: Path) -> None:
             assert login.execute(PLACES).fetchone() == (0, ROWS, ROWS, ROWS / 2)
             statuses = login.execute("select status from private.maintenance_runs order by started_at").fetchall()
             assert statuses == [("interrupted",), ("ok",)]
-
-
-@pytest.mark.one_platform
-def test_killed_the_limits_count_again_and_what_a_caller_stored_is_there(tmp_path: Path) -> None:
-    """The counters are unlogged: a crash empties them, and takes nothing else with it."""
-    check = "select allowed, remaining_day from public.check_rate_limit('openai')"
-    with own_database(tmp_path, clusters.installed()[0], synchronous_commit="on") as database:
-        with database.connect(autocommit=True) as login:
-            person = join(login, "alice@example.com")
-            login.execute(
-                "insert into public.api_configurations (user_id, provider, api_key_encrypted) "
-                "values (%s, 'openai', %s)",
-                [person.id, envelope()],
-            )
-        with Client.of(database, person) as client:
-            first, second = (client.rows(check)[0] for _ in range(2))
-            with client.transaction() as request:
-                request.execute(check)
-                request.execute("insert into public.feedback (user_id, message) values (auth.uid(), 'Kept')")
-            assert isinstance(database.server, Own)
-            database.server.kill()
-        database.server.start()
-
-        with Client.of(database, person) as client:
-            assert client.value("select count(*) from public.feedback") == 1
-            assert client.rows(check)[0] == first
-            assert client.rows(check)[0] == second
-            assert second["remaining_day"] == first["remaining_day"] - 1

@@ -16,7 +16,6 @@ from harness import keys
 from harness.client import Client, join
 from harness.databases import Database
 from harness.examples import EXAMPLES
-from harness.figures import made_up
 from harness.keys import KEYS
 from harness.people import Person, sign_in
 from harness.refusal import Guard
@@ -316,13 +315,3 @@ def test_more_rows_than_fit_a_document_pass_through_in_little_memory(
     assert file.stat().st_size > 1.5 * LITTLE_MEMORY
     with file.open() as lines:
         assert sum(1 for _ in lines) == 150000
-
-
-@pytest.mark.one_platform
-@pytest.mark.parametrize("on_standby", [False, True])
-def test_a_standby_has_no_rows_of_unlogged_tables(db: Session, on_standby: bool) -> None:
-    here = {"pg_is_in_recovery()": str(on_standby).lower()}
-    tables = "select relation::text from private.personal_tables()"
-    logged = set(db.as_owner().column(tables)) - {"private.rate_limit_counters"}
-    made_up(db, "private.personal_tables()", here)
-    assert set(db.column(tables)) == logged | (set() if on_standby else {"private.rate_limit_counters"})

@@ -330,7 +330,6 @@ def test_readers_run_on_a_standby_and_say_how_far_it_is_behind() -> None:
             dashboard.execute("select set_config('request.jwt.claims', %s, false)", [f'{{"sub": "{staff}"}}'])
             for reader in STAFF_READERS:
                 assert dashboard.execute(f"select public.{reader}(7)").fetchone()
-            assert dashboard.execute("select public.export_my_data()").fetchone()
 
         ground.set(health_replication_lag_seconds=1)
         catch_up(ground, replica)  # the standby reads the setting from its own copy

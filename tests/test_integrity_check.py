@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from harness.checks import NAMES, Breakage, findings, prove, report, say
+from harness.checks import NAMES, Breakage, findings, prove, report
 from harness.examples import envelope
-from harness.figures import made_up
 from harness.keys import configure
 from harness.people import Person
 from harness.session import Session
@@ -331,15 +330,3 @@ def test_prompts_that_are_gone_are_counted_once(db: Session) -> None:
     assert "rollups" not in findings(db, "integrity")
     db.run("update private.expired_prompts_daily set prompts = 4 where dimension = 'total'")
     assert "prompts of " in findings(db, "integrity")["rollups"]["detail"]
-
-
-@pytest.mark.one_platform
-@pytest.mark.parametrize("on_standby", [False, True])
-@pytest.mark.parametrize("is_logged", [False, True])
-def test_a_standby_looks_for_orphans_where_it_has_rows(
-    db: Session, connection: psycopg.Connection, on_standby: bool, is_logged: bool
-) -> None:
-    made_up(db, "private.integrity__orphans()", {"pg_is_in_recovery()": str(on_standby).lower()})
-    db.run(f"create {'' if is_logged else 'unlogged'} table private.stuff (user_id uuid references auth.users (id))")
-    say(db, connection, "superuser", WITHOUT_TRIGGERS.format("insert into private.stuff values (gen_random_uuid());"))
-    assert db.value("select private.integrity__orphans()")["value"] == (is_logged or not on_standby)

@@ -184,7 +184,15 @@ def running(started: Project) -> Project:
 
 @contextmanager
 def busy(port: int) -> Iterator[None]:
-    with socket.create_server(("127.0.0.1", port)):
+    deadline = time.monotonic() + 20
+    while True:  # what a killed server leaves holds on to its port for a moment
+        try:
+            taken = socket.create_server(("127.0.0.1", port))
+            break
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    with taken:
         yield
 
 

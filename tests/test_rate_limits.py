@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from psycopg import errors
 from psycopg.types.json import Jsonb
 
-from forge_db.paths import SCHEMA
 from harness import postgrest
 from harness.client import Client, join
 from harness.clusters import HOME
@@ -549,26 +548,6 @@ def test_a_denial_takes_no_lock_and_no_transaction_id(scratch: Database, alices:
             assert assigned == {"id": None}
 
 
-@pytest.mark.one_platform
-def test_who_counts_writes_nothing_that_waits_for_the_disk(scratch: Database, alices: Person) -> None:
-    """A transaction that has written no WAL of its own ends without waiting, and so holds the row for microseconds."""
-    set_limits(scratch, 100000, 100000)
-    with Client.of(scratch, alices) as client:
-        for _ in range(3):
-            assert client.rows(CHECK, ["openai"])[0]["allowed"] is True
-        plan = client.value("explain (analyze, wal, format json) select * from public.check_rate_limit('openai')")
-    assert plan[0]["Plan"].get("WAL Records", 0) == 0
-
-
-def test_the_counters_are_unlogged_also_where_they_were_logged(db: Session) -> None:
-    persistence = "select relpersistence from pg_class where oid = 'private.rate_limit_counters'::regclass"
-    db.as_owner().run("alter table private.rate_limit_counters set logged")
-    assert db.value(persistence) == "p"
-    for _ in range(2):
-        db.run((SCHEMA / "03_api_management.sql").read_text())
-        assert db.value(persistence) == "u"
-
-
 def test_counting_stays_on_the_page(scratch: Database, alices: Person) -> None:
     """Every update is a HOT update, so that the table does not grow with the calls. So many that they fit on a page:
     whether room is made there for more is up to whoever holds an old snapshot, in any database of the server."""
@@ -586,8 +565,7 @@ def test_counting_stays_on_the_page(scratch: Database, alices: Person) -> None:
 
 @pytest.mark.one_platform
 @pytest.mark.parametrize("day", [1, 1000], ids=["denied", "allowed"])
-def test_a_denial_writes_nothing(scratch: Database, alices: Person, day: int) -> None:
-    """Nor does it touch a page: with the counters unlogged, WAL alone would not tell."""
+def test_a_denial_writes_no_wal(scratch: Database, alices: Person, day: int) -> None:
     set_limits(scratch, 100000, day)
     with Client.of(scratch, alices) as client:
         for _ in range(3):

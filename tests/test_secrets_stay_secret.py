@@ -287,16 +287,25 @@ def statistics(scratch: Database) -> Iterator[psycopg.Connection]:
 def test_statistics_hold_no_secret_even_if_one_was_written_into_the_statement(
     scratch: Database, statistics: psycopg.Connection, alice: Person
 ) -> None:
-    with Client.of(scratch, alice) as client:
-        client.rows(f"select public.save_api_key('openai', '{OPENAI}')")
-        with pytest.raises(psycopg.Error):
-            client.rows(f"select public.save_api_key('gemini', '{OPENAI}')")
-    forge(scratch, "secret", "app_encryption_key_previous", typed=ENCRYPTION_KEY)
-    forge(scratch, "rotate-keys", "--new-key")
-    counted = "\n".join(
-        row[0]
-        for row in statistics.execute(f"select query from extensions.pg_stat_statements where dbid = {THIS_DATABASE}")
-    )
+    thrown_out = "select dealloc from extensions.pg_stat_statements_info"
+    for _ in range(20):
+        before = statistics.execute(thrown_out).fetchone()
+        with Client.of(scratch, alice) as client:
+            client.rows(f"select public.save_api_key('openai', '{OPENAI}')")
+            with pytest.raises(psycopg.Error):
+                client.rows(f"select public.save_api_key('gemini', '{OPENAI}')")
+        forge(scratch, "secret", "app_encryption_key_previous", typed=ENCRYPTION_KEY)
+        forge(scratch, "rotate-keys", "--new-key")
+        counted = "\n".join(
+            row[0]
+            for row in statistics.execute(
+                f"select query from extensions.pg_stat_statements where dbid = {THIS_DATABASE}"
+            )
+        )
+        if statistics.execute(thrown_out).fetchone() == before:
+            break
+        # Where many are written, an entry may be thrown out while its statement runs, and is kept with its constants.
+        statistics.execute(f"select extensions.pg_stat_statements_reset(0, {THIS_DATABASE}, 0)")
     assert "save_api_key" in counted
     assert "keep_secret" in counted
     for secret in (OPENAI, ENCRYPTION_KEY, *stored(scratch).values(), *ciphertexts(scratch)):

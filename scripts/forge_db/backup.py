@@ -41,7 +41,6 @@ TABLES = """
     select relnamespace::regnamespace || '.' || quote_ident(relname)
     from pg_catalog.pg_class
     where relkind in ('r', 'p') and not relispartition
-        and relpersistence = 'p'  -- what a crash would empty is no part of a backup, and not there on a standby
         and (
             relnamespace = any(array(select oid from pg_catalog.pg_namespace where nspname = any(%s)))
             or oid = any(select to_regclass('auth.' || name) from unnest(%s::text[]) as name)
@@ -98,10 +97,7 @@ def backup(url: str, folder: Path, say: Say) -> dict[str, Any]:
             tables = counts(connection)
             chosen = [f"--table={name}" for name in tables if name.startswith("auth.")]
             schemas = [f"--schema={name}" for name in SCHEMAS]
-            for name, options in {
-                DATABASE: [*schemas, "--no-unlogged-table-data"],
-                PEOPLE: ["--data-only", *chosen],
-            }.items():
+            for name, options in {DATABASE: schemas, PEOPLE: ["--data-only", *chosen]}.items():
                 command = [tool, "--format=custom", f"--snapshot={snapshot}", f"--file={unfinished / name}", *options]
                 _run(command, url, "pg_dump")
                 say(f"wrote {name}")

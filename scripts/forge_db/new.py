@@ -185,7 +185,7 @@ def _extend_lists(change: Change, kind: str, name: str) -> tuple[list[dict[str, 
         for old, new in zip(split(before), split(after), strict=True):
             if old.code == new.code:
                 continue
-            if table := re.match(r"create (?:unlogged )?table if not exists (\S+)", old.code):
+            if table := re.match(r"create table if not exists (\S+)", old.code):
                 pattern = rf"constraint (\w+) check \(\s*(\w+) {LIST.pattern}"
                 lists += [
                     {"table": table[1], "name": rule[1], "column": rule[2], "before": rule[3], "after": now[3]}

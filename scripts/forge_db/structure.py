@@ -68,7 +68,7 @@ def files(found: dict[str, list[Row]]) -> list[Row]:
 def made_by(path: Path) -> tuple[str, list[str]]:
     """What the first line of a schema file says about it, and the tables that it makes, in its order."""
     sql = path.read_text(encoding="utf-8")
-    made = re.findall(r"^create (?:unlogged )?table if not exists (\S+)", sql, re.MULTILINE)
+    made = re.findall(r"^create table if not exists (\S+)", sql, re.MULTILINE)
     return sql.partition("\n")[0].partition(": ")[2], made
 
 

@@ -924,10 +924,7 @@ comment on function private.change_encryption_key() is
 -- Rate limits ------------------------------------------------------------------
 -- One row per user and provider holds both windows. Counting log rows instead lets 9 to 16% too many through, and gets
 -- slower with every logged row. Half of each page stays free, so that every update is a HOT update.
---
--- Unlogged: a transaction that writes nothing else does not wait at its end for the disk, so that whoever is next for
--- the same row waits for microseconds. A crash empties the table, and the windows begin again.
-create unlogged table if not exists private.rate_limit_counters (
+create table if not exists private.rate_limit_counters (
     user_id uuid not null references auth.users (id) on delete cascade,
     provider varchar(50) not null,
     minute_start timestamptz not null,
@@ -939,21 +936,8 @@ create unlogged table if not exists private.rate_limit_counters (
 
 alter table private.rate_limit_counters enable row level security;
 
--- Where it was made before it was unlogged.
-do $$
-begin
-    if (
-        select counters.relpersistence
-        from pg_catalog.pg_class as counters
-        where counters.oid = 'private.rate_limit_counters'::regclass
-    ) = 'p' then
-        alter table private.rate_limit_counters set unlogged;
-    end if;
-end
-$$;
-
 comment on table private.rate_limit_counters is
-'Requests that each user has used up in the running minute and day (UTC). Unlogged: empty after a crash or failover.';
+'Requests that each user has used up in the running minute and day (UTC).';
 comment on column private.rate_limit_counters.user_id is 'Who calls. The row goes when the account goes.';
 comment on column private.rate_limit_counters.provider is 'Provider that is called.';
 comment on column private.rate_limit_counters.minute_start is 'Begin of the minute that minute_count belongs to.';

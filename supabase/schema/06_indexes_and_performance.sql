@@ -2240,6 +2240,7 @@ as $$
     from pg_catalog.pg_class as class
     where class.relnamespace in ('public'::regnamespace, 'private'::regnamespace, 'archive'::regnamespace)
         and class.relkind in ('r', 'm')
+        and class.relpersistence = 'p'
         and pg_has_role(class.relowner, 'usage')
     order by 2
 $$;

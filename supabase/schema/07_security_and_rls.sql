@@ -1331,8 +1331,6 @@ as $$
         and class.relnamespace in ('public'::regnamespace, 'private'::regnamespace, 'archive'::regnamespace)
         and not class.relispartition
         and owner.attname in ('user_id', 'actor_id', 'subject_id')
-        -- A standby does not have the rows of an unlogged table.
-        and (class.relpersistence = 'p' or not pg_is_in_recovery())
     order by 1
 $$;
 
@@ -2243,11 +2241,8 @@ begin
             on stated.conrelid = source.attrelid and part.child = source.attnum
         inner join pg_catalog.pg_attribute as target
             on stated.confrelid = target.attrelid and part.parent = target.attnum
-        inner join pg_catalog.pg_class as class on stated.conrelid = class.oid
         where stated.contype = 'f'
             and stated.conparentid = 0
-            -- A standby does not have the rows of an unlogged table.
-            and (class.relpersistence = 'p' or not pg_is_in_recovery())
             and stated.connamespace in ('public'::regnamespace, 'private'::regnamespace, 'archive'::regnamespace)
         group by stated.oid
         order by stated.conrelid::regclass::text, stated.conname
