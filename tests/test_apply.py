@@ -18,11 +18,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from forge_db import assemble, migrations
+from forge_db.bench.pgbouncer import PgBouncer
 from forge_db.cli import main
 from forge_db.errors import ForgeError
 from forge_db.paths import MIGRATIONS
 from harness.databases import SUPERUSER, Database, Platform
-from pooling.pgbouncer import PgBouncer
 
 HISTORY = "select version, name, statements from supabase_migrations.schema_migrations order by version"
 SCHEMAS = r"select nspname from pg_namespace where nspname !~ '^pg_' order by 1"
@@ -169,7 +169,7 @@ def test_a_run_that_dies_half_way_leaves_no_lock(empty_database: Database, folde
 def test_nor_through_a_pooler(empty_database: Database, folder: Folder) -> None:
     """Which keeps the session of a client that has gone, and gives it to the next one."""
     directory = folder(**{"000_table": "create table one (id int);", "001_slow": "select pg_sleep(600);"})
-    with PgBouncer.before(empty_database, "postgres") as pooler:
+    with PgBouncer.before(empty_database.server, empty_database.name, user="postgres") as pooler:
         die_half_way(empty_database, pooler.url, directory)
         with empty_database.connect() as owner:
             assert owner.execute(HELD).fetchone() == (0,), "nor does one that ends well"

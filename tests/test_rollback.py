@@ -212,7 +212,7 @@ FOREIGN = {
         "constraint theirs_name_fkey on table public.theirs",
     ),
     "a column of one of our types": (
-        "create table public.theirs (verdict private.rate_limit_verdict)", "column verdict of table public.theirs"
+        "create table public.theirs (lock private.locks)", "column lock of table public.theirs"
     ),
 }  # fmt: skip
 

@@ -48,19 +48,25 @@ class PgBouncer:
     @classmethod
     @contextmanager
     def before(
-        cls, server: Server, database: str, *, connections: int = CONNECTIONS, clients: int = CLIENTS
+        cls,
+        server: Server,
+        database: str,
+        *,
+        user: str = LOGIN,
+        connections: int = CONNECTIONS,
+        clients: int = CLIENTS,
     ) -> Iterator["PgBouncer"]:
         """Start one, which logs in to the database as PostgREST does and asks clients for the same password."""
-        login = {name: str(value) for name, value in conninfo_to_dict(server.url(LOGIN, database)).items()}
+        login = {name: str(value) for name, value in conninfo_to_dict(server.url(user, database)).items()}
         port = _free_port()
         with tempfile.TemporaryDirectory(prefix="pgbouncer-") as folder:
             names = {"database": database, "host": login["host"], "port": login["port"], "folder": folder}
             ini = Path(folder, "ini")
             ini.write_text(INI.format(**names, listen_port=port, connections=connections, clients=clients))
-            Path(folder, "users").write_text(f'"{LOGIN}" "{login["password"]}"\n')
+            Path(folder, "users").write_text(f'"{user}" "{login["password"]}"\n')
             process = _start(ini, account=server.data)
             try:
-                url = make_conninfo(server.url(LOGIN, database), host="127.0.0.1", port=port)
+                url = make_conninfo(server.url(user, database), host="127.0.0.1", port=port)
                 _await_answer(process, url, Path(folder, "log"))
                 yield cls(url)
             finally:

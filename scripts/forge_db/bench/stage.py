@@ -53,6 +53,8 @@ class Stage:
         self, script: str, *, clients: int = 1, as_owner: bool = False, calls: int | None = None, url: str | None = None
     ) -> float:
         """Calls in a second of a script that several clients run at once. Given a URL, the script says who it is."""
+        if calls is None and self.size.quick:
+            calls = QUICK_CALLS
         options = "" if as_owner or url else f"-c role=authenticated -c request.jwt.claims={HOT_USER}"
         with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
             file.write(script)
@@ -65,7 +67,7 @@ class Stage:
                     f"--define=users={self.size.users}",
                     *(f"--client={clients}", f"--jobs={min(clients, 2)}"),
                     f"--transactions={calls}" if calls else f"--time={self.size.seconds}",
-                    url or self.server.url("postgres" if as_owner else "authenticator", DATABASE),
+                    url or self.server.url("postgres" if as_owner else "authenticator", self.database),
                 ],
                 env={**os.environ, "PGOPTIONS": options},
                 capture_output=True,

@@ -6,7 +6,17 @@ Each runs in a database of its own, which holds users and their keys.
 from collections.abc import Callable, Iterator
 
 from forge_db.bench.results import Result
-from forge_db.bench.special import pooling, rate_limits, retention, rollups, rotation, upgrades
+from forge_db.bench.special import (
+    installs,
+    pooling,
+    rate_limits,
+    retention,
+    rollups,
+    rotation,
+    suites,
+    updates,
+    upgrades,
+)
 from forge_db.bench.stage import Stage
 
 SPECIAL: dict[str, Callable[[Stage], Iterator[Result]]] = {
@@ -15,6 +25,7 @@ SPECIAL: dict[str, Callable[[Stage], Iterator[Result]]] = {
     "rate_limit_growth": rate_limits.growth,
     "rotation": rotation.rotation,
     "pooling": pooling.pooled,
+    "updates": updates.updates,
     "retention": retention.retention,
     "rollups": rollups.rollups,
     "upgrade": upgrades.upgraded,

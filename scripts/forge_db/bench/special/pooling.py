@@ -6,13 +6,15 @@ from collections.abc import Iterator
 import click
 
 from forge_db.bench import pgbouncer
+from forge_db.bench.cluster import SETTINGS
 from forge_db.bench.results import Result, spread
-from forge_db.bench.stage import DATABASE, SETTINGS, Stage
+from forge_db.bench.stage import Stage
 from forge_db.errors import ForgeError
 from forge_db.server import SUPERUSER
 
 CONNECTIONS = 20
 ROUNDS = 3
+QUICK = 100  # clients; a thousand take long to log in
 # Clients, and how many times the requests of so many direct connections there must be at least.
 BARS = {10: 0.4, 100: 0.6, 1_000: 0.4}
 PROMPTS = """
@@ -21,7 +23,7 @@ PROMPTS = """
     from generate_series(1, 100) as number, generate_series(1, 30)"""
 # One request as PostgREST sends it: who asks, then a page of the history.
 REQUEST = """
-\\set user random(1, :users)
+\\set user random(1, 100)
 begin;
 select set_config('role', 'authenticated', true),
     set_config('request.jwt.claims', '{"sub":"00000000-0000-4000-8000-' || lpad(:user::text, 12, '0') || '"}', true);
@@ -36,13 +38,15 @@ def pooled(stage: Stage) -> Iterator[Result]:
     except ForgeError as missing:
         click.echo(f"pooling is left out: {missing.message}. {missing.hint}", err=True)
         return
-    stage.load(["rate_limits.sql"])
+    stage.run(PROMPTS, "vacuum analyze public.prompt_history")
     try:
         _restart(stage, 2 * max(BARS) + 50)  # those of the round before take a moment to end
         with pgbouncer.PgBouncer.before(
-            stage.server, DATABASE, connections=CONNECTIONS, clients=max(BARS) + 20
+            stage.server, stage.database, connections=CONNECTIONS, clients=max(BARS) + 20
         ) as pooler:
             for clients, bar in BARS.items():
+                if stage.size.quick and clients > QUICK:
+                    continue
                 yield _compared(stage, pooler.url, clients, bar)
     finally:
         _restart(stage, int(SETTINGS["max_connections"]))
@@ -50,9 +54,9 @@ def pooled(stage: Stage) -> Iterator[Result]:
 
 def _compared(stage: Stage, pooler: str, clients: int, bar: float) -> Result:
     speeds: dict[str, list[float]] = {"ours": [], "baseline": []}
-    urls = {"ours": pooler, "baseline": stage.server.url("authenticator", DATABASE)}
+    urls = {"ours": pooler, "baseline": stage.server.url("authenticator", stage.database)}
     # Not for a time: a thousand clients need most of it to log in, and that is not what is measured.
-    calls = max(2_000 * stage.size.seconds // clients, 10)
+    calls = max(5_000 * stage.size.seconds // clients, 10)
     for number in range(ROUNDS):
         for side in sorted(speeds, reverse=number % 2 == 0):
             speeds[side].append(stage.pgbench(REQUEST, clients=clients, calls=calls, url=urls[side]))
