@@ -4,6 +4,7 @@ Some need a SQL session as an API role, which is more than PostgREST gives: then
 """
 
 import json
+from base64 import b64encode
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from psycopg import errors
 from psycopg.types.json import Jsonb
 
+from harness.examples import envelope
+from harness.keys import ENCRYPTION_KEY, KEYS, configure, new_encryption_key
 from harness.people import Person
 from harness.refusal import Guard
 from harness.session import Session
@@ -211,3 +214,83 @@ def test_an_update_cannot_talk_its_way_out_of_the_audit(db: Session, carol: Pers
     )
     recorded = "select count(*) from public.audit_log where table_name = 'system_config' and actor_id = %s"
     assert db.truth(recorded, [carol.id]) == 1
+
+
+# What private.rotate_api_keys() says of itself, said by somebody else.
+FORGED = "select set_config('forge.resealing', 'on', false)"
+REPLACEMENTS = "select count(*) from public.audit_log where table_name = 'api_configurations' and subject_id = %s"
+
+
+@pytest.mark.parametrize("role", ["authenticated", "service_role"])
+def test_who_says_that_keys_are_being_rotated_replaces_none_unseen(db: Session, alice: Person, role: str) -> None:
+    """Neither said before the statement, nor by the statement and taken back before its end."""
+    db.add("api_configurations", user_id=alice.id, is_validated=True)
+    before = db.truth(REPLACEMENTS, [alice.id])
+    replace = "update public.api_configurations set api_key_encrypted = %s where user_id = %s"
+    _ = db.as_user(alice) if role == "authenticated" else db.as_server()
+    db.run(FORGED)
+    db.run(replace, [envelope(1), alice.id])
+    assert db.truth("select is_validated from public.api_configurations where user_id = %s", [alice.id]) is False
+    db.run("select set_config('forge.resealing', 'off', false)")
+    said_and_taken_back = "and set_config('forge.resealing', 'on', false) = 'on' returning set_config(%s, 'off', false)"
+    db.run(f"{replace} {said_and_taken_back}", [envelope(2), alice.id, "forge.resealing"])
+    assert db.truth(REPLACEMENTS, [alice.id]) == before + 2
+
+
+@pytest.mark.parametrize("role", ["authenticated", "service_role"])
+def test_who_says_that_keys_are_being_rotated_stores_no_plain_key(db: Session, alice: Person, role: str) -> None:
+    _ = db.as_user(alice) if role == "authenticated" else db.as_server()
+    db.run(FORGED)
+    insert = "insert into public.api_configurations (user_id, provider, api_key_encrypted) values (%s, 'openai', %s)"
+    for stored in (KEYS["openai"], "enc:c1:" + b64encode(KEYS["openai"].encode()).decode()):
+        with db.refuses(errors.CheckViolation, constraint="api_configurations_key_is_encrypted"):
+            db.run(insert, [alice.id, stored])
+    if role == "authenticated":
+        with db.refuses(errors.CheckViolation, constraint="api_configurations_key_is_encrypted"):
+            db.run(insert, [alice.id, "enc:v1:abc:" + envelope().removeprefix("enc:c1:")])
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_function_of_the_owner_is_not_told_that_keys_are_being_rotated(
+    db: Session, alice: Person, *, is_there: bool
+) -> None:
+    """It runs with the owner's rights, for which the setting counts: what only a rotation can see is missing."""
+    configure(db)
+    if is_there:
+        db.add("api_configurations", user_id=alice.id)
+    stored = db.truth("select jsonb_agg(api_key_encrypted) from public.api_configurations")
+    db.as_user(alice).run(FORGED)
+    with db.refuses(errors.InsufficientPrivilege, by=Guard.RAISED):
+        db.run("select public.save_api_key('openai', %s)", [KEYS["openai"]])
+    assert db.truth("select jsonb_agg(api_key_encrypted) from public.api_configurations") == stored
+
+
+def test_nor_is_a_verdict_passed_unseen(db: Session, alice: Person) -> None:
+    db.add("api_configurations", user_id=alice.id)
+    db.as_server().run(FORGED)
+    with db.refuses(errors.InsufficientPrivilege, by=Guard.RAISED):
+        db.run("select public.record_api_key_validation(%s, 'openai', true)", [alice.id])
+
+
+def test_a_rotation_leaves_nothing_behind_that_hides_what_follows(db: Session, alice: Person) -> None:
+    configure(db)
+    db.as_user(alice).run("select public.save_api_key('openai', %s)", [KEYS["openai"]])
+    configure(db, ENCRYPTION_KEY, "app_encryption_key_previous")
+    configure(db, new_encryption_key())
+    before = db.truth(REPLACEMENTS, [alice.id])
+    assert db.as_server().value("select resealed from public.rotate_api_keys()") == 1
+    assert db.value("select current_setting('forge.resealing')") == "off"
+    db.run(FORGED)
+    db.run("update public.api_configurations set api_key_encrypted = %s where user_id = %s", [envelope(2), alice.id])
+    assert db.truth(REPLACEMENTS, [alice.id]) == before + 1
+    db.as_user(alice)
+    with db.refuses(errors.InsufficientPrivilege, by=Guard.RAISED):
+        db.run("select public.save_api_key('openai', %s)", [KEYS["openai"]])
+
+
+def test_the_owner_says_it_in_vain_too(db: Session, alice: Person) -> None:
+    db.add("api_configurations", user_id=alice.id)
+    db.as_owner().run(FORGED)
+    for change in ("api_key_encrypted = api_key_encrypted", "is_active = false", "updated_at = '2020-01-01'"):
+        with db.refuses(errors.InsufficientPrivilege, by=Guard.RAISED):
+            db.run(f"update public.api_configurations set {change}")

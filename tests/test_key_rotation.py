@@ -162,6 +162,38 @@ def test_without_the_previous_key_nothing_is_lost(db: Session) -> None:
     assert (row["resealed"], row["unreadable"]) == (0, 2)
 
 
+def test_being_sealed_anew_is_no_change_of_the_configuration(db: Session, people: list[Person]) -> None:
+    db.as_owner().run("alter table public.api_configurations disable trigger update_api_configurations_updated_at")
+    db.run("update public.api_configurations set updated_at = '2020-01-01'")
+    db.run("alter table public.api_configurations enable trigger update_api_configurations_updated_at")
+    assert db.as_server().value("select resealed from public.rotate_api_keys()") == len(people)
+    assert db.truth("select bool_and(updated_at = '2020-01-01') from public.api_configurations") is True
+
+
+def test_the_audit_has_one_line_for_each_batch(db: Session, people: list[Person]) -> None:
+    line = """
+        select actor_role, row_id, subject_id, changes -> 'api_key_encrypted' as change from public.audit_log
+        where table_name = 'api_configurations' and action = 'update' and created_at = now()
+    """
+    old, new = db.as_owner().column("select key_id from private.encryption_keys() order by is_current")
+    (done,) = db.as_server().rows(ROTATE, [100, None])
+    assert db.rows(ROTATE, [100, None])[0]["resealed"] == 0
+    assert db.as_owner().rows(line) == [
+        {
+            "actor_role": "service_role",
+            "row_id": None,
+            "subject_id": None,
+            "change": {
+                "old": f"enc:v1:{old}:",
+                "new": f"enc:v1:{new}:",
+                "rows": len(people),
+                "after_id": None,
+                "last_id": str(done["last_id"]),
+            },
+        }
+    ]
+
+
 @pytest.mark.usefixtures("people")
 @pytest.mark.parametrize("size", [0, -1, 100001, None])
 def test_an_impossible_batch_is_refused(db: Session, size: int | None) -> None:

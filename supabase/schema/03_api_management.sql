@@ -169,7 +169,57 @@ comment on column public.api_configurations.validation_error is 'Why the last ch
 comment on column public.api_configurations.usage_count is 'Calls logged with this key.';
 comment on column public.api_configurations.last_used_at is 'Time of the latest logged call; null if never used.';
 comment on column public.api_configurations.created_at is 'When the key was first stored.';
-comment on column public.api_configurations.updated_at is 'Last change, use not counted. Maintained by trigger.';
+comment on column public.api_configurations.updated_at is 'Last change; neither use nor rotation is one. Maintained by trigger.';
+
+-- private.rotate_api_keys() seals the same keys anew, thousands at a time. What the triggers below do for a change of
+-- one key takes longer than the sealing and is not needed there, so they stand aside, and the rotation leaves one line
+-- in the audit log for each batch. Whoever could have them stand aside could replace keys unseen. So a setting, which
+-- anybody may make at any moment, is not enough: it counts for the owner alone. In the owner's functions, which others
+-- call with whatever settings they like, the trigger after the statement asks for a row that only a running rotation
+-- can see.
+create or replace function private.is_resealing()
+returns boolean
+language sql
+stable
+-- Without settings, so that PostgreSQL puts this in the place of the call. What the names mean was settled when the
+-- function was made.
+security invoker
+return (
+    current_setting('forge.resealing', true) is not distinct from 'on'
+    and has_table_privilege('private.locks'::regclass, 'insert')
+);
+
+comment on function private.is_resealing() is
+'True while keys are sealed anew; not yet proof of it, see confirm_api_configurations_resealing.';
+
+create or replace function private.tg_api_configurations__confirm_resealing()
+returns trigger
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- A rotation adds it before and removes it after the one statement: in no transaction is it ever there for another.
+    if not exists (select from private.locks as held where held.name = 'resealing') then
+        raise exception 'no rotation of keys is at work'
+            using errcode = 'insufficient_privilege', schema = 'public', table = 'api_configurations',
+                hint = 'reset forge.resealing;';
+    end if;
+    return null;  -- ignored: the trigger fires after the change
+end
+$$;
+
+comment on function private.tg_api_configurations__confirm_resealing() is
+'Trigger: refuses what was written as if by a rotation, and was not.';
+
+-- All columns but usage_count and last_used_at: those, which every logged call writes, no trigger gives way for.
+create or replace trigger confirm_api_configurations_resealing
+after insert or update of id, user_id, provider, api_key_encrypted, is_active, is_validated, last_validated_at,
+validation_error, created_at, updated_at on public.api_configurations
+for each statement
+when (private.is_resealing())
+execute function private.tg_api_configurations__confirm_resealing();
 
 -- A rule that fails shows the row to whoever no policy holds, and the log keeps it. So what could fail is refused
 -- before the rule sees it: ciphertext, or a key that somebody forgot to encrypt, is in no message.
@@ -196,7 +246,7 @@ comment on function private.tg_api_configurations__refuse_unencrypted() is
 create or replace trigger refuse_api_configurations_unencrypted
 before insert or update of api_key_encrypted on public.api_configurations
 for each row
-when (not private.is_key_envelope(new.api_key_encrypted))
+when (not private.is_resealing() and not private.is_key_envelope(new.api_key_encrypted))
 execute function private.tg_api_configurations__refuse_unencrypted();
 
 create or replace function private.tg_api_configurations__refuse_quietly()
@@ -256,7 +306,9 @@ comment on function private.tg_api_configurations__refuse_quietly() is
 -- costs as much as that update itself: PostgreSQL reads each anew, from its text, in every statement.
 create or replace trigger refuse_api_configurations_quietly
 before insert or update of user_id, provider, api_key_encrypted, validation_error on public.api_configurations
-for each row execute function private.tg_api_configurations__refuse_quietly();
+for each row
+when (not private.is_resealing())
+execute function private.tg_api_configurations__refuse_quietly();
 
 create or replace trigger refuse_api_configurations_miscount
 before update of usage_count on public.api_configurations
@@ -292,14 +344,20 @@ comment on function private.tg_api_configurations__reset_verdict() is
 create or replace trigger reset_api_configurations_verdict
 before update of api_key_encrypted, provider on public.api_configurations
 for each row
-when ((new.api_key_encrypted, new.provider) is distinct from (old.api_key_encrypted, old.provider))
+when (
+    not private.is_resealing()
+    and (new.api_key_encrypted, new.provider) is distinct from (old.api_key_encrypted, old.provider)
+)
 execute function private.tg_api_configurations__reset_verdict();
 
--- Being used is not a change of the configuration: all columns but usage_count and last_used_at.
+-- Neither being used is a change of the configuration, so all columns but usage_count and last_used_at; nor is being
+-- sealed anew.
 create or replace trigger update_api_configurations_updated_at
 before update of id, user_id, provider, api_key_encrypted, is_active, is_validated, last_validated_at,
 validation_error, created_at, updated_at on public.api_configurations
-for each row execute function public.update_updated_at_column();
+for each row
+when (not private.is_resealing())
+execute function public.update_updated_at_column();
 
 -- api_usage_logs ---------------------------------------------------------------
 -- By month: dropping a month is instant and gives its space back, deleting one rewrites the table. The key holds
@@ -730,61 +788,96 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+#variable_conflict use_column
+declare
+    v_after_id uuid := coalesce(rotate_api_keys.after_id, '00000000-0000-0000-0000-000000000000');
+    v_keys record;
+    v_lost integer;
 begin
     if batch_size is null or batch_size not between 1 and 100000 then
         raise exception 'a batch of % keys is not possible', coalesce(batch_size::text, 'null')
             using errcode = 'invalid_parameter_value', hint = 'Pass a batch_size from 1 to 100000.';
     end if;
+    select
+        max(known.key_id) filter (where known.is_current) as key_id,
+        max(known.secret) filter (where known.is_current) as secret,
+        'enc:v1:' || max(known.key_id) filter (where known.is_current) || ':' as prefix,
+        max(known.secret) filter (where not known.is_current) as old_secret,
+        'enc:v1:' || max(known.key_id) filter (where not known.is_current) || ':' as old_prefix
+    into v_keys
+    from private.encryption_keys() as known;
 
-    -- A row changes from the old to the new key in one statement, so every key can be read at every moment.
-    return query
-    with current_key as (
-        select known.key_id, known.secret
-        from private.encryption_keys() as known
-        where known.is_current
-    ),
+    -- Says that this is a rotation; another one waits here until this has ended, and then sees what it has done.
+    insert into private.locks (name) values ('resealing');
 
-    -- The ciphertext as it is once the row is locked, not as the snapshot has it: somebody may be storing a new key.
-    stale as materialized (
+    with stale as (
         select
             configuration.id,
-            configuration.user_id,
-            configuration.provider,
-            configuration.api_key_encrypted
+            starts_with(configuration.api_key_encrypted, v_keys.old_prefix) as is_known
         from public.api_configurations as configuration
-        cross join current_key
-        where configuration.id > coalesce(rotate_api_keys.after_id, '00000000-0000-0000-0000-000000000000')
+        where configuration.id > v_after_id
             and configuration.api_key_encrypted like 'enc:v1:%'
-            and split_part(configuration.api_key_encrypted, ':', 3) <> current_key.key_id
+            and not starts_with(configuration.api_key_encrypted, v_keys.prefix)
         order by configuration.id
         limit rotate_api_keys.batch_size
-        for update of configuration
-    ),
-
-    opened as materialized (
-        select
-            stale.id,
-            stale.user_id,
-            stale.provider,
-            private.unseal_api_key(stale.api_key_encrypted, stale.user_id, stale.provider, known.secret) as api_key
-        from stale
-        left join private.encryption_keys() as known on split_part(stale.api_key_encrypted, ':', 3) = known.key_id
-    ),
-
-    changed as (
-        update public.api_configurations as configuration
-        set api_key_encrypted = private.seal_api_key(
-            opened.user_id, opened.provider, opened.api_key, current_key.key_id, current_key.secret
-        )
-        from opened, current_key
-        where configuration.id = opened.id and opened.api_key is not null
-        returning configuration.id
     )
 
     select
-        (select count(*) from changed)::integer,
-        (select count(*) from opened where opened.api_key is null)::integer,
-        (select opened.id from opened order by opened.id desc limit 1);
+        (array_agg(stale.id order by stale.id desc))[1],
+        count(*) filter (where stale.is_known is not true)
+    into last_id, v_lost
+    from stale;
+
+    -- A row changes from the old to the new key in one statement, so every key can be read at every moment. Should
+    -- somebody be storing a new key, this waits, and seals what was stored then.
+    perform set_config('forge.resealing', 'on', true);
+    with changed as (
+        update public.api_configurations as configuration
+        set api_key_encrypted = coalesce(
+            private.seal_api_key(
+                configuration.user_id,
+                configuration.provider,
+                private.unseal_api_key(
+                    configuration.api_key_encrypted, configuration.user_id, configuration.provider, v_keys.old_secret
+                ),
+                v_keys.key_id,
+                v_keys.secret
+            ),
+            configuration.api_key_encrypted
+        )
+        where configuration.id > v_after_id
+            and configuration.id <= last_id
+            and starts_with(configuration.api_key_encrypted, v_keys.old_prefix)
+        returning starts_with(configuration.api_key_encrypted, v_keys.prefix) as is_resealed
+    )
+
+    select
+        count(*) filter (where changed.is_resealed),
+        v_lost + count(*) filter (where not changed.is_resealed)
+    into resealed, unreadable
+    from changed;
+    perform set_config('forge.resealing', 'off', true);
+    delete from private.locks where name = 'resealing';
+
+    if resealed > 0 then
+        insert into public.audit_log (
+            actor_id, actor_role, action, table_name, changes, request_id, ip_address, user_agent
+        )
+        select
+            context.actor_id,
+            context.actor_role,
+            'update',
+            'api_configurations',
+            jsonb_build_object('api_key_encrypted', jsonb_build_object(
+                'old', v_keys.old_prefix, 'new', v_keys.prefix,
+                'rows', resealed, 'after_id', rotate_api_keys.after_id, 'last_id', last_id
+            )),
+            context.request_id,
+            context.ip_address,
+            context.user_agent
+        from private.request_context() as context;
+    end if;
+    return next;
 end
 $$;
 
@@ -1224,7 +1317,7 @@ create or replace function public.check_rate_limit(provider text)
 returns public.rate_limit_verdict
 language sql
 volatile
--- Without settings of its own, unlike all others, so that PostgreSQL puts the worker in its place when a statement is
+-- Without settings of its own, unlike most, so that PostgreSQL puts the worker in its place when a statement is
 -- planned. Otherwise it plans this body in every call, which takes longer than many a call does. What the names here
 -- mean was settled when the function was made: no search_path changes it.
 security invoker

@@ -677,7 +677,8 @@ create or replace trigger audit_api_configurations_update
 after update of user_id, provider, api_key_encrypted, is_active on public.api_configurations
 for each row
 when (
-    (old.user_id, old.provider, old.api_key_encrypted, old.is_active)
+    not private.is_resealing()
+    and (old.user_id, old.provider, old.api_key_encrypted, old.is_active)
     is distinct from (new.user_id, new.provider, new.api_key_encrypted, new.is_active)
 )
 execute function private.tg_audit_row('provider', 'api_key_encrypted', 'is_active');
@@ -4255,11 +4256,16 @@ private.is_model_list(jsonb),
 private.is_component_list(jsonb),
 private.is_variable_list(jsonb),
 private.is_rate_limit_list(jsonb),
-private.is_key_envelope(text)
+private.is_key_envelope(text),
+private.is_resealing()
 from public, anon, authenticated, service_role, app_admin;
 grant execute on function private.is_email(text), private.is_json_object(jsonb, integer)
 to anon, authenticated, service_role;
-grant execute on function private.is_web_url(text), private.is_variable_list(jsonb), private.is_key_envelope(text)
+grant execute on function
+private.is_web_url(text),
+private.is_variable_list(jsonb),
+private.is_key_envelope(text),
+private.is_resealing()
 to authenticated, service_role;
 grant execute on function
 private.is_model_price_list(jsonb),
@@ -4274,6 +4280,7 @@ public.update_updated_at_column(),
 private.tg_system_config__check_value(),
 private.tg_system_config__refuse_limits(),
 private.tg_api_providers__keep_address(),
+private.tg_api_configurations__confirm_resealing(),
 private.tg_api_configurations__refuse_unencrypted(),
 private.tg_limit_staff_update(),
 private.tg_users__create_account(),

@@ -233,6 +233,7 @@ select set_eq(
     ('private.is_model_list(jsonb)', 'app_admin, service_role'),
     ('private.is_model_price_list(jsonb)', 'app_admin, service_role'),
     ('private.is_rate_limit_list(jsonb)', 'app_admin, service_role'),
+    ('private.is_resealing()', 'app_admin, authenticated, service_role'),
     ('private.is_staff_account()', 'app_admin, authenticated, service_role'),
     ('private.is_variable_list(jsonb)', 'app_admin, authenticated, service_role'),
     ('private.is_web_url(text)', 'app_admin, authenticated, service_role'),

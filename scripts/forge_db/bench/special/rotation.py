@@ -1,7 +1,8 @@
 """A new key for everything that is encrypted.
 
-Where the time of a key goes, by EXPLAIN: half is its line in the audit log, a sixth opening and sealing, a tenth the
-triggers that look at what was written. Without any trigger it would be 0.37 times a plain update.
+Where the time of a key goes, by a profile: of 26 µs of the processor 13 are opening and sealing, 7 the update itself,
+for which the baseline takes 8, and the rest is finding the keys and asking the triggers, all of which stand aside. With
+those at work, and a line in the audit log for each key, it was 121.
 """
 
 import statistics
