@@ -169,7 +169,8 @@ comment on column public.api_configurations.validation_error is 'Why the last ch
 comment on column public.api_configurations.usage_count is 'Calls logged with this key.';
 comment on column public.api_configurations.last_used_at is 'Time of the latest logged call; null if never used.';
 comment on column public.api_configurations.created_at is 'When the key was first stored.';
-comment on column public.api_configurations.updated_at is 'Last change; neither use nor rotation is one. Maintained by trigger.';
+comment on column public.api_configurations.updated_at is
+'Last change; neither use nor rotation is one. Maintained by trigger.';
 
 -- private.rotate_api_keys() seals the same keys anew, thousands at a time. What the triggers below do for a change of
 -- one key takes longer than the sealing and is not needed there, so they stand aside, and the rotation leaves one line
