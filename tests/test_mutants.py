@@ -1,19 +1,28 @@
 """The mutants: every condition is found and turned around, every kind can be made, and no list hides a survivor."""
 
+import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import psycopg
 import pytest
+from psycopg import errors
 
 from forge_db import access
 from forge_db.errors import ForgeError
+from harness.databases import SUPERUSER, Database, Platform
 from harness.session import Session
-from mutants import derive, probing, sample, steps, verdict
+from mutants import costs, derive, probing, sample, steps, verdict
 from mutants.guards import guards
 from mutants.memory import Memory
 from mutants.mutant import Kill, Kind, Mutant
 from mutants.steps import Step
+from mutants.suite import Copy, Suite
 from mutants.verdict import Verdict
+from mutants.watch import End, Watch
 
 pytestmark = pytest.mark.one_platform
 
@@ -153,6 +162,7 @@ def test_a_verdict_is_kept_while_nothing_has_changed_that_it_depends_on(tmp_path
     assert memory().verdict(ONE) == Kill("test", test, "it says so")
     assert memory(schema="2").verdict(ONE) is None
     assert memory(module="2").verdict(ONE) is None
+    assert memory().verdict(replace(ONE, statement="another")) is None, "what is broken is not what it was"
     assert memory(schema="2").killer(ONE) == test, "whom to ask first outlives that"
     kept.unlink()
     assert memory().verdict(ONE) is None
@@ -163,7 +173,7 @@ def test_who_survives_is_forgotten(tmp_path: Path) -> None:
     memory = Memory("1", {}, tmp_path / "kills.json", tmp_path / "killers.toml")
     memory.keep(ONE, Kill("rule", "a", "b"))
     assert memory.verdict(ONE) is not None
-    assert memory.killers(ONE) == set(), "rules are asked anyway"
+    assert memory.killers(ONE) == {"a"}
     memory.keep(ONE, None)
     assert memory.verdict(ONE) is None
 
@@ -226,3 +236,51 @@ def test_what_could_not_be_made_is_no_survivor_and_no_kill() -> None:
 )
 def test_the_list_hides_nothing(entries: dict[str, str], found: list[Verdict], told: str) -> None:
     assert any(told in text for text in verdict.objections(entries, EVERY, found))
+
+
+# The end of a test that does not end ----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(costs.of_process(os.getpid()) is None, reason="this system does not tell what a process takes")
+@pytest.mark.parametrize(
+    ("statement", "waiting", "ended"),
+    [
+        ("do 'begin loop end loop; end'", 1000.0, End.BUSY),
+        ("select pg_sleep(1000)", 0.2, End.WAITING),
+    ],
+)
+def test_what_loops_is_told_from_what_waits(
+    platform: Platform, scratch: Database, statement: str, waiting: float, ended: End
+) -> None:
+    watch = Watch(platform.cluster.server.url(SUPERUSER), [scratch.name, scratch.name], 0.2, waiting=waiting)
+    with scratch.connect() as connection, watch.over(connection), pytest.raises(errors.QueryCanceled):
+        connection.execute(statement.encode())
+    assert watch.ended is ended
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[tuple[str, str] | None, int]]:
+    """What a suite says of a test that comes to these ends, one each time that it is run; and how often it was run."""
+
+    def ask(*ends: tuple[str, End | None]) -> tuple[tuple[str, str] | None, int]:
+        suite, coming = Suite(None), list(ends)
+        suite.platform = cast("Copy", SimpleNamespace(lends_itself=False))
+
+        def run(*_: Any, **__: Any) -> str:
+            why, suite._ended = coming.pop(0)
+            return why
+
+        monkeypatch.setattr(suite, "_run", run)
+        found = suite.first_failure([cast("pytest.Item", SimpleNamespace(nodeid="a", fixturenames=[]))], {})
+        return found, len(ends) - len(coming)
+
+    return ask
+
+
+def test_who_was_ended_is_asked_once_more(told: Callable[..., tuple[tuple[str, str] | None, int]]) -> None:
+    busy, waits = ("canceled", End.BUSY), ("canceled", End.WAITING)
+    assert told(("wrong", None), ("", None)) == (("a", "wrong"), 1)
+    assert told(busy, ("", None)) == (None, 2), "it was the machine"
+    assert told(busy, busy) == (("a", "it does not end"), 2)
+    assert told(waits, ("wrong", None)) == (("a", "wrong"), 2)
+    assert told(waits, waits) == (None, 2)

@@ -13,6 +13,7 @@ memory      who noticed which the last time
 bench       a process for each task, several at a time, and copies of the template database for them
 run         mutants through their steps, to a verdict for each
 verdict     what became of each, what was accepted in equivalent.toml, and the report
+watch       the end of a test that does not end
 costs       the processor time of it all
 __main__    the command line (`make test-mutants`)
 """

@@ -83,10 +83,7 @@ def main(
         def work(suite: Suite) -> None:
             if not suite.broken:
                 report.unlink(missing_ok=True)
-                modules = {
-                    str(it.relative_to(ROOT)): baseline.digest([it]) for it in (ROOT / "tests").glob("test_*.py")
-                }
-                memory = Memory(baseline.stands_on(platform), modules)
+                memory = Memory(baseline.stands_on(platform), baseline.modules())
                 run = Run(suite, platform, jobs, entries, report, memory)
                 done.extend(run.resumed(chosen) if resume else [])
                 known = {it.mutant.name for it in done}

@@ -16,6 +16,7 @@ import pytest
 from forge_db.paths import ROOT, STATE
 from harness.databases import Platform
 from mutants import bench
+from mutants.memory import PROBER
 from mutants.suite import Copy, Suite, commits, module
 
 KEPT = STATE / "mutants" / "baseline.json"
@@ -31,7 +32,7 @@ def establish(
     for item in items:
         modules.setdefault(module(item) + (" in copies" if commits(item) else ""), []).append(item)
     common = stands_on(platform)
-    tool = digest(_files("scripts/forge_db"))
+    tool = _tool()
     keys = {name: common + _of_module(items[0].path, tool) for name, items in modules.items()}
     kept: dict[str, dict[str, Any]] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
     kept = {
@@ -68,8 +69,14 @@ def stands_on(platform: Platform) -> str:
 
 
 def modules() -> dict[str, str]:
-    """The state of each module, by the name that its tests begin with."""
-    return {str(path.relative_to(ROOT)): digest([path]) for path in (ROOT / "tests").glob("test_*.py")}
+    """The state of each module, by the name that its tests begin with; and of the prober."""
+    tool = _tool()
+    found = {str(path.relative_to(ROOT)): _of_module(path, tool) for path in (ROOT / "tests").glob("test_*.py")}
+    return found | {PROBER: digest(_files("scripts/forge_db/access"))}
+
+
+def _tool() -> str:
+    return digest(_files("scripts/forge_db"))
 
 
 def _of_module(path: Path, tool: str) -> str:

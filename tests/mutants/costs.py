@@ -19,11 +19,23 @@ def seconds(server: Server) -> float:
 def _of_server(pid: int | None) -> Iterator[float]:
     """Where the system tells (/proc): the server's own time, that of what has ended, and of what runs."""
     for path in Path("/proc").glob("[0-9]*/stat") if pid else ():
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
+        if not (fields := _fields(path)):
             continue
         if int(path.parent.name) == pid:
             yield sum(map(int, fields[11:15])) / TICKS
         elif int(fields[1]) == pid:
             yield sum(map(int, fields[11:13])) / TICKS
+
+
+def of_process(pid: int) -> float | None:
+    """What a process has taken by itself, where the system tells."""
+    fields = _fields(Path(f"/proc/{pid}/stat"))
+    return sum(map(int, fields[11:13])) / TICKS if fields else None
+
+
+def _fields(path: Path) -> list[str]:
+    """What follows the name of the program, in which there may be anything."""
+    try:
+        return path.read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

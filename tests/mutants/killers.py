@@ -9,7 +9,7 @@ the contract's list of names, are the end.
 
 import inspect
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -24,18 +24,25 @@ from forge_db.access.stage import Stage
 from harness.databases import SUPERUSER, Platform
 from mutants import bench, probing
 from mutants.memory import Memory, stem
-from mutants.mutant import Kill, Kind, Mutant
+from mutants.mutant import FOR_RULES, Kill, Kind, Mutant
 from mutants.suite import Copy, Suite, commits, module
 
-# No statement of a caller's shows these, or hardly any: a rule does.
-FOR_RULES = {Kind.SEARCH_PATH, Kind.RIGHTS, Kind.VIEW}
 # Seconds of tests that a mutant meets in a transaction, beyond those that name it.
 ENOUGH = 4.0
 
 
 class Killers:
-    def __init__(self, suite: Suite, records: dict[str, dict[str, Any]], contract: Contract, memory: Memory) -> None:
+    def __init__(
+        self,
+        suite: Suite,
+        records: dict[str, dict[str, Any]],
+        contract: Contract,
+        memory: Memory,
+        wanted: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
+        """`wanted`: for each mutant the only tests and rules that it is to meet."""
         self.suite = suite
+        self.wanted = wanted
         self.contract = contract
         self.memory = memory
         self.records = records
@@ -78,7 +85,7 @@ class Killers:
 
     def try_in_copy(self, mutant: Mutant, platform: Platform) -> Kill | None:
         """What tests notice that commit, in a copy in which it is broken for good."""
-        committing = [it for it in self.relevant(mutant) if commits(it)]
+        committing = [it for it in self._wanted(mutant, self.relevant(mutant)) if commits(it)]
         if not committing:
             return None
         with bench.own_copy(platform, platform.template_dbname) as copy:
@@ -92,7 +99,7 @@ class Killers:
         return self._probe(mutant, lent) or self._names(mutant, lent)
 
     def _tests(self, mutant: Mutant) -> Kill | None:
-        inside = [it for it in self.relevant(mutant) if not commits(it)]
+        inside = [it for it in self._wanted(mutant, self.relevant(mutant)) if not commits(it)]
         chosen, seconds = [], 0.0
         for item in inside:
             seconds += self._seconds(item)
@@ -103,9 +110,13 @@ class Killers:
     def _rules(self, mutant: Mutant) -> Kill | None:
         if mutant.kind is Kind.GUARD:
             return None  # no rule reads a body
-        killed = self.successes
-        rules = sorted(self.suite.rules, key=lambda it: -killed[mutant.kind, it.nodeid])
+        rules = self.suite.rules if mutant.kind in FOR_RULES else self._wanted(mutant, self.suite.rules)
+        first, killed = self.memory.killer(mutant), self.successes
+        rules = sorted(rules, key=lambda it: (it.nodeid != first, -killed[mutant.kind, it.nodeid]))
         return self._first(rules, "rule")
+
+    def _wanted(self, mutant: Mutant, items: list[pytest.Item]) -> list[pytest.Item]:
+        return items if self.wanted is None else [it for it in items if it.nodeid in self.wanted[mutant.name]]
 
     def _first(self, items: Sequence[pytest.Item], by: str) -> Kill | None:
         limits = {it.nodeid: self._seconds(it) for it in items}

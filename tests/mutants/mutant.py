@@ -25,6 +25,10 @@ class Kind(StrEnum):
     DEFAULT = "defaults"
 
 
+# No statement of a caller's shows these, or hardly any: a rule does.
+FOR_RULES = {Kind.SEARCH_PATH, Kind.RIGHTS, Kind.VIEW}
+
+
 @dataclass(frozen=True)
 class Mutant:
     """What is broken in which table, view or function, and how.

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,12 +56,12 @@ class Run:
         return found + (self.whole(alive) if alive else [])
 
     def _known(self, mutants: Sequence[Mutant]) -> tuple[list[Verdict], list[Mutant]]:
-        """Each mutant with the tests that have noticed it or its like before: only these need to pass first."""
+        """Each mutant with those that have noticed it or its like before: only these need to pass first."""
         wanted = {mutant.name: self.memory.killers(mutant) for mutant in mutants}
         named = {test for tests in wanted.values() for test in tests}
         items = [it for it in self.suite.items if it.nodeid in named]
         dear = {it.nodeid for it in items if commits(it)}
-        killers = self._killers([*items, *self.suite.rules])
+        killers = self._killers([*items, *self.suite.rules], wanted)
         found, alive = self._try(steps.first(mutants), killers)
         later = [it for it in alive if wanted[it.name] & dear]
         some, left = self._try(steps.dear(later), killers, to=Step.COPIES)
@@ -72,7 +72,7 @@ class Run:
         known = ((it, self.memory.verdict(it)) for it in mutants)
         return [Verdict(mutant, *kill) for mutant, kill in known if kill is not None]
 
-    def _killers(self, items: Sequence[pytest.Item]) -> Killers:
+    def _killers(self, items: Sequence[pytest.Item], wanted: Mapping[str, Collection[str]] | None = None) -> Killers:
         with click.progressbar(length=1, label="Unbroken", file=sys.stderr, show_eta=False) as bar:
 
             def progress(done: int, of: int) -> None:
@@ -85,7 +85,7 @@ class Run:
             raise ForgeError(
                 f"{len(failed)} killers fail although nothing is broken:\n  {told}", "Mend them first: `make test`."
             )
-        return Killers(self.suite, records, access.load(), self.memory)
+        return Killers(self.suite, records, access.load(), self.memory, wanted)
 
     def _try(
         self, waiting: deque[Task], killers: Killers, *, to: Step = Step.LAST

@@ -6,7 +6,6 @@ which would kill every mutant and prove nothing, and those that are about the te
 
 import copy
 import os
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import pytest
 
 from forge_db.errors import ForgeError
 from harness.databases import PREFIX, SUPERUSER, Database, Platform
+from mutants.watch import End, Watch
 
 ASKS_A_DATABASE = {"connection", "owner", "scratch"}
 OF_ITS_OWN = {"owner", "scratch"}  # a test with one of these commits, in a copy that is made for it
@@ -67,10 +67,6 @@ USED = """
     inner join pg_catalog.pg_proc as pro on pro.oid = used.funcid
     inner join pg_catalog.pg_namespace as sch on sch.oid = pro.pronamespace
     where sch.nspname in ('public', 'private', 'archive')
-"""
-CANCEL = """
-    select pg_catalog.pg_cancel_backend(pid) from pg_catalog.pg_stat_activity
-    where (datname = %s or starts_with(datname, %s)) and state = 'active' and pid <> pg_catalog.pg_backend_pid()
 """
 
 
@@ -135,6 +131,7 @@ class Suite:
         self._kept: psycopg.Connection | None = None
         self._statement = ""
         self._failed = ""
+        self._ended: End | None = None
         self._used: list[str] | None = None
         self._recording = False
 
@@ -204,13 +201,18 @@ class Suite:
     def first_failure(self, items: Sequence[pytest.Item], limits: Mapping[str, float]) -> tuple[str, str] | None:
         """Run tests until one fails: which, and why. Those that commit run in copies of the platform's template.
 
-        A test that takes many times as long as it should does not end; that is a failure as well.
+        A test that works many times as long as it should does not end; that is a failure as well, if it happens twice.
+        One that waits has shown nothing.
         """
         assert self.platform is not None
         for item in items:
             self.platform.lends_itself = not commits(item)
-            if why := self._run(item, limit=3.0 + 10 * limits.get(item.nodeid, 1.0)):
-                return item.nodeid, why
+            limit = 1.0 + 10 * limits.get(item.nodeid, 1.0)
+            why = self._run(item, limit=limit)
+            if why and self._ended:
+                why = self._run(item, limit=limit)
+            if why and self._ended is not End.WAITING:
+                return item.nodeid, "it does not end" if self._ended else why
         return None
 
     def record(self, items: Iterable[pytest.Item], clean: Copy) -> dict[str, dict[str, Any]]:
@@ -242,33 +244,17 @@ class Suite:
             self.connection = self._begin()
         elif self._kept is not None:
             self._kept.close()  # nobody may look at what is copied
+        assert self.platform is not None
+        names = [self.platform.template_dbname, f"{PREFIX}{os.getpid()}_"]
+        watch = Watch(self.platform.cluster.server.url(SUPERUSER), names, limit)
         try:
-            with self._watched(limit):
+            with watch.over(self.connection):
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
         finally:
             if self.connection is not None and not self.connection.closed:
                 self.connection.rollback()
+        self._ended = watch.ended
         return self._failed
-
-    @contextmanager
-    def _watched(self, limit: float) -> Iterator[None]:
-        """End statements that take longer. A setting would not do: whoever speaks in a test has timeouts of its own."""
-        done = threading.Event()
-
-        def watch() -> None:
-            while not done.wait(limit):
-                assert self.platform is not None
-                names = [self.platform.template_dbname, f"{PREFIX}{os.getpid()}_"]
-                with psycopg.connect(self.platform.cluster.server.url(SUPERUSER), autocommit=True) as admin:
-                    admin.execute(CANCEL, names)
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        try:
-            yield
-        finally:
-            done.set()
-            watcher.join()
 
     def _begin(self) -> psycopg.Connection:
         assert self.platform is not None
