@@ -66,6 +66,24 @@ def test_other_changes_of_an_account_are_no_sign_in(db: Session, alice: Person) 
     assert db.truth("select count(*) from public.user_sessions") == 0
 
 
+def test_the_device_is_that_of_the_persons_newest_session(db: Session, alice: Person, bob: Person) -> None:
+    """Where Supabase Auth keeps sessions: the stand-in for the platform has no such table."""
+    db.as_auth().run("create table auth.sessions (user_id uuid, created_at timestamptz, ip inet, user_agent text)")
+    db.run("grant select on auth.sessions to postgres")
+    db.run(
+        """
+        insert into auth.sessions values
+        (%(alice)s, now() - interval '2 hours', '192.0.2.1', 'old'),
+        (%(alice)s, now() - interval '1 hour', '192.0.2.2', repeat('x', 1001)),
+        (%(bob)s, now(), '192.0.2.3', 'of another')
+        """,
+        {"alice": alice.id, "bob": bob.id},
+    )
+    sign_in(db, alice)
+    (known,) = db.as_owner().rows("select user_id, ip_address::text, user_agent from public.user_sessions")
+    assert known == {"user_id": alice.id, "ip_address": "192.0.2.2/32", "user_agent": "x" * 1000}
+
+
 def test_a_sign_in_that_cannot_be_written_down_succeeds(db: Session, alice: Person) -> None:
     db.as_owner().run("alter table public.user_sessions add constraint full_today check (false)")
     sign_in(db, alice)
