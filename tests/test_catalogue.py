@@ -11,7 +11,8 @@ pytestmark = pytest.mark.access
 @pytest.mark.parametrize("promise", PROMISES.values(), ids=PROMISES)
 def test_promise_is_kept_and_would_be_missed(db: Session, promise: Promise) -> None:
     db.as_owner()
-    assert db.column(OURS + promise.query) == []
+    found = db.column(OURS + promise.query)
+    assert found == [], f"not so: {', '.join(map(str, found))}"
     db.run(promise.broken_by)
     assert db.column(OURS + promise.query) != [], "the check does not see what breaks the promise"
 

@@ -81,4 +81,5 @@ EXAMPLES: dict[str, Callable[[], dict[str, Any]]] = {
 
 
 def example(table: str) -> dict[str, Any]:
+    assert table in EXAMPLES, f"{table} has no example row yet: add one to EXAMPLES in tests/harness/examples.py"
     return EXAMPLES[table]()
