@@ -1,5 +1,7 @@
 """What stands in the world at the beginning: for everyone a row of every kind that the contract tells apart."""
 
+from collections import deque
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count, product
 from typing import Any
@@ -68,7 +70,28 @@ def _kinds(db: Session, contract: Contract, relation: Relation, people: list[Per
     # A row for each row of the one parent, and of the others one will do.
     for number, (parent, target) in enumerate(parents(relation).items()):
         choices[parent] = db.column(f"select id from {target}")[: None if number == 0 else 1]
-    return [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
+    rows = [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
+    for rule in relation.constraints:
+        if rule.kind == "u" and set(rule.column_names) <= choices.keys():
+            rows = _apart(rows, rule.column_names)
+    return rows
+
+
+def _apart(rows: list[dict[str, Any]], unique: Sequence[str]) -> list[dict[str, Any]]:
+    """Those that may stand beside each other, of every kind in turn."""
+    kinds: dict[str, deque[dict[str, Any]]] = {}
+    for row in rows:
+        kinds.setdefault(repr({name: row[name] for name in row if name not in unique}), deque()).append(row)
+    kept: dict[tuple[Any, ...], dict[str, Any]] = {}
+    waiting = deque(kinds.values())
+    while waiting:
+        kind = waiting.popleft()
+        while kind and (key := tuple(kind[0][name] for name in unique)) in kept:
+            kind.popleft()
+        if kind:
+            kept[key] = kind.popleft()
+            waiting.append(kind)
+    return list(kept.values())
 
 
 def parents(relation: Relation) -> dict[str, str]:
