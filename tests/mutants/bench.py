@@ -22,7 +22,7 @@ from harness.databases import PREFIX, SUPERUSER, Platform, drop
 from mutants.suite import Copy
 
 PATIENCE = 900.0  # seconds that one mutant may take; more is an error, since a slow machine is no kill
-WORN = 60  # tasks, after which a copy is full of what was rolled back
+WORN = 10  # tasks, after which a copy is full of what was rolled back
 
 
 class Answer(NamedTuple):
