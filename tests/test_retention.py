@@ -239,6 +239,25 @@ def test_a_prompt_that_somebody_holds_stays_and_the_others_go(scratch: Database,
         assert archived == ((450, 450) if is_archived else (0, 0))
 
 
+@pytest.mark.one_platform
+def test_who_holds_a_few_prompts_is_gone_on_with(scratch: Database) -> None:
+    """All the others go in the same step, although there are more than a batch takes."""
+    with scratch.connect(autocommit=True) as owner, scratch.connect() as holder:
+        person = join(owner, "alice@example.com")
+        owner.execute("update public.system_config set value = '100' where key = 'maintenance_batch_size'")
+        owner.execute(
+            "insert into public.prompt_history "
+            "(user_id, framework_id, framework_name, model, provider, user_input, created_at) "
+            "select %s, 'ape', 'A.P.E', 'm', 'openai', 'x', now() - interval '40 days' from generate_series(1, 250)",
+            [person.id],
+        )
+        holder.execute("select from public.prompt_history order by ctid limit 5 for update")
+        owner.execute("select private.step_make_months('infinity')")
+        assert stepped(owner, "archive_prompts") == (245, False)
+        holder.rollback()
+        assert stepped(owner, "archive_prompts") == (5, True)
+
+
 # Prompts: each user's own days ----------------------------------------------------------------------------------------
 
 

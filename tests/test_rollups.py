@@ -836,3 +836,74 @@ def test_out_of_time_the_marks_stay(db: Session) -> None:
     (answer,) = db.rows("select * from private.roll_up('usage', '-infinity')")
     assert answer == {"rows": 0, "is_complete": False}
     assert db.value("select count(*) from private.changed_days") == 2
+
+
+@pytest.mark.one_platform
+def test_a_count_that_is_made_again_changes_what_has_changed_and_nothing_else(
+    db: Session, alice: Person, bob: Person
+) -> None:
+    """Each figure has one thing that tells it from every other: the day, the user, the provider, the response time."""
+    days = [TODAY - timedelta(days=3), TODAY - timedelta(days=2)]
+    ids = [
+        db.add("api_usage_logs", user_id=person.id, provider=provider, created_at=at(day), response_time_ms=time)
+        for person, provider, day, time in (
+            (alice, "openai", days[0], 25),
+            (alice, "openai", days[0], 900),
+            (alice, "gemini", days[0], 40),
+            (bob, "openai", days[0], 25),
+            (bob, "anthropic", days[1], 60),
+        )
+    ]
+
+    def count() -> int:
+        found: int = db.as_owner().value("select private.roll_up_usage(%s)", [days])
+        return found
+
+    # By user, in all, by response time.
+    assert count() == 4 + 3 + 4
+    assert count() == 0
+    db.run("update public.api_usage_logs set status_code = 500 where id = %s", [ids[3]])
+    assert count() == 1 + 1
+    db.run("delete from public.api_usage_logs where id = %s", [ids[2]])
+    assert count() == 1 + 1 + 1
+    kept = "select day, user_id, provider, requests::integer, errors::integer from private.user_usage_daily"
+    assert {tuple(row.values()) for row in db.rows(kept)} == {
+        (days[0], alice.id, "openai", 2, 0),
+        (days[0], bob.id, "openai", 1, 1),
+        (days[1], bob.id, "anthropic", 1, 0),
+    }
+
+
+@pytest.mark.one_platform
+def test_a_day_that_changes_during_a_run_is_for_the_next_one(db: Session, alice: Person) -> None:
+    steps(db)
+    late, old = TODAY - timedelta(days=20), TODAY - timedelta(days=40)
+    db.add("api_usage_logs", user_id=alice.id, created_at=at(TODAY))
+    db.add("api_usage_logs", user_id=alice.id, created_at=at(old))
+    db.as_owner().run(
+        f"""
+        create function private.change_a_day() returns trigger language plpgsql as $$
+        begin
+            insert into private.changed_days (source, day) values ('usage', '{late}') on conflict do nothing;
+            return null;
+        end $$;
+        create trigger change_a_day after insert on private.usage_daily
+        for each row when (new.day > '{old}') execute function private.change_a_day()
+        """
+    )
+    assert step(db, "roll_up_usage")["is_complete"] is True
+    assert (usage(db, TODAY), usage(db, old)) == (1, 1)
+    assert db.column("select day from private.changed_days where source = 'usage'") == [late]
+
+
+@pytest.mark.one_platform
+def test_the_parts_of_the_days_that_are_counted_are_put_together(db: Session) -> None:
+    days = [TODAY - timedelta(days=3), TODAY - timedelta(days=2)]
+    for day in days:
+        for part in ("1", "2"):
+            db.as_owner().run(
+                "insert into private.expired_prompts_daily values (%s, 'total', '', %s, 1, 0, 0, 0, 0)", [day, part]
+            )
+    db.value("select private.roll_up_prompts(%s)", [days[:1]])
+    parts = db.column("select prompts::integer from private.expired_prompts_daily order by day, expired_by")
+    assert parts == [2, 1, 1]

@@ -1,4 +1,7 @@
-"""vacuum_all_tables() and analyze_all_tables(): every table, through whatever can open a session."""
+"""vacuum_all_tables() and analyze_all_tables(): every table, through whatever can open a session.
+
+That is pg_cron or, in private.vacuum_by_connection(), dblink.
+"""
 
 import time
 from collections.abc import Iterator

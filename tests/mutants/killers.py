@@ -239,9 +239,11 @@ def _kill(by: str, which: str, failures: Sequence[Failure]) -> Kill | None:
 
 
 def source(item: pytest.Item) -> str:
-    """What a test says, and what it is given."""
+    """What a test says, and what it is given; and, where nobody sees what it uses, what its module says at first."""
     try:
         text = inspect.getsource(item.obj) if isinstance(item, pytest.Function) else ""
     except (OSError, TypeError):
         text = ""
+    if isinstance(item, pytest.Function) and commits(item):
+        text += inspect.getdoc(item.module) or ""
     return f"{item.nodeid}\n{text}"
