@@ -12,6 +12,7 @@ from harness import shapes
 from harness.examples import example
 from harness.people import Person
 from harness.refusal import Guard
+from harness.request import request
 from harness.rights import insertable, updatable
 from harness.session import Session
 
@@ -158,3 +159,26 @@ def test_staff_write_the_columns_of_users_and_few_more(db: Session, table: str, 
     db.as_staff(carol)
     assert set(insertable(db, table)) == added
     assert set(updatable(db, table)) == changed | STAFF_ONLY.get(table, set())
+
+
+@pytest.mark.parametrize("name", [*CHANGES, "api_usage_logs", "user_sessions"])
+@pytest.mark.one_platform
+def test_a_visitors_token_that_names_a_user_opens_nothing(db: Session, alice: Person, name: str) -> None:
+    """Not even should every grant slip in. The writes are bare, so that each policy stands alone."""
+    if name not in MADE_AT_SIGN_UP:
+        db.add(name, user_id=alice.id)
+    db.as_owner().run("grant all on all tables in schema public to anon")
+    db.run("grant execute on all functions in schema public, private to anon")
+    db.speak(request("anon", **alice.claims()))
+    assert db.value(f"select count(*) from public.{name} where user_id = %s", [alice.id]) == 0
+    for column, value in CHANGES.get(name, {}).items():
+        assert db.run(f"update public.{name} set {column} = %s", [value]) == 0
+    assert db.run(f"delete from public.{name}") == 0
+    if name in MADE_AT_SIGN_UP:
+        with db.aside():
+            db.as_owner().run(f"delete from public.{name}")
+    row = example(name) | {"user_id": alice.id}
+    with db.refuses(errors.InsufficientPrivilege, by=Guard.POLICY):
+        db.run(
+            f"insert into public.{name} ({', '.join(row)}) values ({', '.join(['%s'] * len(row))})", list(row.values())
+        )
