@@ -241,7 +241,7 @@ def test_a_prompt_that_somebody_holds_stays_and_the_others_go(scratch: Database,
 
 @pytest.mark.one_platform
 def test_who_holds_a_few_prompts_is_gone_on_with(scratch: Database) -> None:
-    """All the others go in the same step, although there are more than a batch takes."""
+    """By step_archive_prompts() all the others go in one run, although there are more than a batch takes."""
     with scratch.connect(autocommit=True) as owner, scratch.connect() as holder:
         person = join(owner, "alice@example.com")
         owner.execute("update public.system_config set value = '100' where key = 'maintenance_batch_size'")
