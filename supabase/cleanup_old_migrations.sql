@@ -483,6 +483,48 @@ insert into wanted (kind, name, digest) values
 ('index', 'public.user_profiles_one_per_user', 'c24d311960b5e22d'),
 ('index', 'public.user_profiles_pkey', 'b6ac22fcf962347b'),
 ('index', 'public.user_sessions_pkey', 'ace45d564e4bdde6'),
+('keeping', 'archive.api_usage_logs', '65655a78ca0f3d83'),
+('keeping', 'archive.prompt_history', '65655a78ca0f3d83'),
+('keeping', 'archive.unmigrated', '65655a78ca0f3d83'),
+('keeping', 'private.activity_daily', '65655a78ca0f3d83'),
+('keeping', 'private.changed_days', '65655a78ca0f3d83'),
+('keeping', 'private.expired_prompts_daily', '65655a78ca0f3d83'),
+('keeping', 'private.latency_daily', '65655a78ca0f3d83'),
+('keeping', 'private.locks', '65655a78ca0f3d83'),
+('keeping', 'private.log_files', '65655a78ca0f3d83'),
+('keeping', 'private.maintenance_runs', '65655a78ca0f3d83'),
+('keeping', 'private.prompt_search', '65655a78ca0f3d83'),
+('keeping', 'private.prompts_daily', '65655a78ca0f3d83'),
+('keeping', 'private.published_prompts', '65655a78ca0f3d83'),
+('keeping', 'private.rate_limit_counters', '65655a78ca0f3d83'),
+('keeping', 'private.rate_limits', '65655a78ca0f3d83'),
+('keeping', 'private.rollups', '65655a78ca0f3d83'),
+('keeping', 'private.secrets', '65655a78ca0f3d83'),
+('keeping', 'private.size_snapshots', '65655a78ca0f3d83'),
+('keeping', 'private.spent_costs', '65655a78ca0f3d83'),
+('keeping', 'private.uncounted_uses', '65655a78ca0f3d83'),
+('keeping', 'private.usage_daily', '65655a78ca0f3d83'),
+('keeping', 'private.usage_requests', '65655a78ca0f3d83'),
+('keeping', 'private.user_sign_ins_daily', '65655a78ca0f3d83'),
+('keeping', 'private.user_usage_daily', '65655a78ca0f3d83'),
+('keeping', 'private.weekly_retention', '65655a78ca0f3d83'),
+('keeping', 'public.api_configurations', '65655a78ca0f3d83'),
+('keeping', 'public.api_providers', '65655a78ca0f3d83'),
+('keeping', 'public.api_usage_logs', '65655a78ca0f3d83'),
+('keeping', 'public.audit_log', '65655a78ca0f3d83'),
+('keeping', 'public.feedback', '65655a78ca0f3d83'),
+('keeping', 'public.feedback_analytics', '65655a78ca0f3d83'),
+('keeping', 'public.feedback_categories', '65655a78ca0f3d83'),
+('keeping', 'public.feedback_tag_assignments', '65655a78ca0f3d83'),
+('keeping', 'public.feedback_tags', '65655a78ca0f3d83'),
+('keeping', 'public.prompt_frameworks', '65655a78ca0f3d83'),
+('keeping', 'public.prompt_history', '65655a78ca0f3d83'),
+('keeping', 'public.prompt_templates', '65655a78ca0f3d83'),
+('keeping', 'public.security_events', '65655a78ca0f3d83'),
+('keeping', 'public.system_config', '65655a78ca0f3d83'),
+('keeping', 'public.user_preferences', '65655a78ca0f3d83'),
+('keeping', 'public.user_profiles', '65655a78ca0f3d83'),
+('keeping', 'public.user_sessions', '65655a78ca0f3d83'),
 ('policies', 'archive.api_usage_logs', '9371720f427a8464'),
 ('policies', 'archive.prompt_history', '455767f2a2d46b3b'),
 ('policies', 'archive.unmigrated', 'c75fb6499758c6eb'),
@@ -523,6 +565,9 @@ insert into wanted (kind, name, digest) values
 ('policies', 'public.user_preferences', 'c8decba19d15db1c'),
 ('policies', 'public.user_profiles', 'fbe3c38f50345101'),
 ('policies', 'public.user_sessions', 'd1e8842922df45e1'),
+('role', 'anon', 'f070a05964d21fb9'),
+('role', 'app_admin', '63b09d724f2b55a0'),
+('role', 'authenticated', 'f070a05964d21fb9'),
 ('schema', 'archive', 'd41d8cd98f00b204'),
 ('schema', 'private', 'd41d8cd98f00b204'),
 ('schema', 'public', '3dbc645742ee71ef'),
@@ -664,6 +709,8 @@ relations as (
         relation.relrowsecurity,
         relation.relforcerowsecurity,
         relation.reloptions,
+        relation.relpersistence,
+        relation.relreplident,
         format('%I.%I', namespace.nspname, relation.relname) as name
     from pg_catalog.pg_class as relation
     inner join pg_catalog.pg_namespace as namespace on relation.relnamespace = namespace.oid
@@ -823,15 +870,54 @@ pieces as (
     from relations
     where relations.relkind in ('v', 'm')
     union all
+    -- What a crash or a subscriber would find in it, and who may change all of it. The owner is whoever installed us.
+    select
+        'keeping' as kind,
+        relations.name,
+        format(
+            '%s, replica identity %s%s',
+            case relations.relpersistence when 'u' then 'unlogged' else 'logged' end, relations.relreplident,
+            case
+                when relations.relowner <> installed.nspowner
+                    then ', owned by ' || pg_get_userbyid(relations.relowner)
+            end
+        ) as definition
+    from relations
+    inner join pg_catalog.pg_namespace as installed on installed.nspname = 'private'
+    union all
+    -- The roles of callers: one that bypasses row security, or is in a role that reads everything, undoes every policy.
+    select
+        'role' as kind,
+        caller.rolname::text as name,
+        format(
+            '%s%s%s%s%sin %s', case when caller.rolsuper then 'superuser, ' end,
+            case when caller.rolbypassrls then 'bypasses row security, ' end,
+            case when caller.rolcreaterole then 'makes roles, ' end,
+            case when caller.rolcreatedb then 'makes databases, ' end,
+            case when caller.rolreplication then 'replicates, ' end,
+            array(
+                select pg_get_userbyid(membership.roleid) as rolname
+                from pg_catalog.pg_auth_members as membership
+                where membership.member = caller.oid
+                order by rolname
+            )
+        ) as definition
+    from pg_catalog.pg_roles as caller
+    where caller.rolname in ('anon', 'authenticated', 'app_admin')
+    union all
     select
         'function' as kind,
         format('%s.%I(%s)', worker.pronamespace::regnamespace, worker.proname, oidvectortypes(worker.proargtypes))
             as name,
         format(
-            e'returns %s, language %s, %s%s%s%s\n%s\n%s', pg_get_function_result(worker.oid), language.lanname,
+            e'returns %s, language %s, %s%s%s%s%s%s\n%s\n%s', pg_get_function_result(worker.oid), language.lanname,
             case worker.provolatile when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end,
             case when worker.prosecdef then ', security definer' end,
             case when worker.proisstrict then ', strict' end,
+            case when worker.proleakproof then ', leakproof' end,
+            case
+                when worker.proowner <> installed.nspowner then ', owned by ' || pg_get_userbyid(worker.proowner)
+            end,
             ', set ' || array_to_string(worker.proconfig, ', '),
             coalesce(pg_get_function_sqlbody(worker.oid), worker.prosrc),
             (
@@ -850,6 +936,7 @@ pieces as (
         ) as definition
     from pg_catalog.pg_proc as worker
     inner join pg_catalog.pg_language as language on worker.prolang = language.oid
+    inner join pg_catalog.pg_namespace as installed on installed.nspname = 'private'
     where
         worker.pronamespace in ('public'::regnamespace, 'private'::regnamespace, 'archive'::regnamespace)
         and not exists (

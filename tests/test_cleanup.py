@@ -56,6 +56,12 @@ TAMPERED = {
     ),
     "an index": ("drop index public.idx_feedback_category_id", "index public"),
     "a schema": ("grant usage on schema private to anon", "schema private"),
+    "an unlogged table": ("alter table private.rate_limits set unlogged", "keeping private.rate_limits"),
+    "an identity for subscribers": (
+        "alter table public.feedback replica identity full",
+        "keeping public.feedback",
+    ),
+    "a role that reads everything": ("grant app_admin to anon", "role anon"),
     "seed rows": ("delete from public.prompt_frameworks where name = 'roses'", "seed framework"),
 }
 

@@ -11,6 +11,8 @@ relations as (
         relation.relrowsecurity,
         relation.relforcerowsecurity,
         relation.reloptions,
+        relation.relpersistence,
+        relation.relreplident,
         format('%I.%I', namespace.nspname, relation.relname) as name
     from pg_catalog.pg_class as relation
     inner join pg_catalog.pg_namespace as namespace on relation.relnamespace = namespace.oid
@@ -170,15 +172,54 @@ pieces as (
     from relations
     where relations.relkind in ('v', 'm')
     union all
+    -- What a crash or a subscriber would find in it, and who may change all of it. The owner is whoever installed us.
+    select
+        'keeping' as kind,
+        relations.name,
+        format(
+            '%s, replica identity %s%s',
+            case relations.relpersistence when 'u' then 'unlogged' else 'logged' end, relations.relreplident,
+            case
+                when relations.relowner <> installed.nspowner
+                    then ', owned by ' || pg_get_userbyid(relations.relowner)
+            end
+        ) as definition
+    from relations
+    inner join pg_catalog.pg_namespace as installed on installed.nspname = 'private'
+    union all
+    -- The roles of callers: one that bypasses row security, or is in a role that reads everything, undoes every policy.
+    select
+        'role' as kind,
+        caller.rolname::text as name,
+        format(
+            '%s%s%s%s%sin %s', case when caller.rolsuper then 'superuser, ' end,
+            case when caller.rolbypassrls then 'bypasses row security, ' end,
+            case when caller.rolcreaterole then 'makes roles, ' end,
+            case when caller.rolcreatedb then 'makes databases, ' end,
+            case when caller.rolreplication then 'replicates, ' end,
+            array(
+                select pg_get_userbyid(membership.roleid) as rolname
+                from pg_catalog.pg_auth_members as membership
+                where membership.member = caller.oid
+                order by rolname
+            )
+        ) as definition
+    from pg_catalog.pg_roles as caller
+    where caller.rolname in ('anon', 'authenticated', 'app_admin')
+    union all
     select
         'function' as kind,
         format('%s.%I(%s)', worker.pronamespace::regnamespace, worker.proname, oidvectortypes(worker.proargtypes))
             as name,
         format(
-            e'returns %s, language %s, %s%s%s%s\n%s\n%s', pg_get_function_result(worker.oid), language.lanname,
+            e'returns %s, language %s, %s%s%s%s%s%s\n%s\n%s', pg_get_function_result(worker.oid), language.lanname,
             case worker.provolatile when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end,
             case when worker.prosecdef then ', security definer' end,
             case when worker.proisstrict then ', strict' end,
+            case when worker.proleakproof then ', leakproof' end,
+            case
+                when worker.proowner <> installed.nspowner then ', owned by ' || pg_get_userbyid(worker.proowner)
+            end,
             ', set ' || array_to_string(worker.proconfig, ', '),
             coalesce(pg_get_function_sqlbody(worker.oid), worker.prosrc),
             (
@@ -197,6 +238,7 @@ pieces as (
         ) as definition
     from pg_catalog.pg_proc as worker
     inner join pg_catalog.pg_language as language on worker.prolang = language.oid
+    inner join pg_catalog.pg_namespace as installed on installed.nspname = 'private'
     where
         worker.pronamespace in ('public'::regnamespace, 'private'::regnamespace, 'archive'::regnamespace)
         and not exists (
