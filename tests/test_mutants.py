@@ -144,7 +144,8 @@ def test_the_prober_begins_where_it_can_tell_and_who_survives_is_alone_at_the_en
         ONE.name: Step.TESTS,
     }
     assert {task.step for task in steps.following(Step.PROBER, every)} == {Step.TESTS}
-    assert {task.step for task in steps.dear(every)} == {Step.COPIES}
+    assert {task.step for task in steps.dear(every)} == {Step.REST}
+    assert {task.step for task in steps.following(Step.REST, every)} == {Step.COPIES}
     assert [task.mutants for task in steps.following(Step.COPIES, every)] == [[it] for it in every]
 
 

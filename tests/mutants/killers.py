@@ -27,7 +27,7 @@ from mutants.memory import Memory, stem
 from mutants.mutant import FOR_RULES, Kill, Kind, Mutant
 from mutants.suite import Copy, Suite, commits, module
 
-# Seconds of tests that a mutant meets in a transaction, beyond those that name it.
+# Seconds of tests that a mutant meets at first, beyond those that name it.
 ENOUGH = 4.0
 
 
@@ -76,10 +76,19 @@ class Killers:
         self.suite.on(lent)
         for mutant in mutants:
             with self.suite.breaking(mutant.statement):
-                steps = [self._tests, self._rules]
+                steps = [self._likely, self._rules]
                 kill = None
                 for step in steps[::-1] if mutant.kind in FOR_RULES else steps:
                     kill = kill or step(mutant)
+            self.learn(mutant, kill)
+            yield kill
+
+    def try_rest(self, mutants: Sequence[Mutant], lent: Copy) -> Iterator[Kill | None]:
+        """What the tests notice that were too unlikely, in the same way."""
+        self.suite.on(lent)
+        for mutant in mutants:
+            with self.suite.breaking(mutant.statement):
+                kill = self._first(self._inside(mutant)[1], "test")
             self.learn(mutant, kill)
             yield kill
 
@@ -98,14 +107,19 @@ class Killers:
         """What the prober notices that calls functions, and the contract's own list of what there is."""
         return self._probe(mutant, lent) or self._names(mutant, lent)
 
-    def _tests(self, mutant: Mutant) -> Kill | None:
+    def _likely(self, mutant: Mutant) -> Kill | None:
+        return self._first(self._inside(mutant)[0], "test")
+
+    def _inside(self, mutant: Mutant) -> tuple[list[pytest.Item], list[pytest.Item]]:
+        """The tests that do not commit: the likely ones, and the rest."""
         inside = [it for it in self._wanted(mutant, self.relevant(mutant)) if not commits(it)]
-        chosen, seconds = [], 0.0
+        likely: list[pytest.Item] = []
+        rest: list[pytest.Item] = []
+        seconds = 0.0
         for item in inside:
             seconds += self._seconds(item)
-            if seconds < ENOUGH or _is_named(mutant, item):
-                chosen.append(item)
-        return self._first(chosen, "test")
+            (likely if seconds < ENOUGH or _is_named(mutant, item) else rest).append(item)
+        return likely, rest
 
     def _rules(self, mutant: Mutant) -> Kill | None:
         if mutant.kind is Kind.GUARD:

@@ -102,6 +102,8 @@ class Run:
                     return [(kill, (time.monotonic() - start) / len(kills)) for kill in kills]
                 case Step.TESTS:
                     return list(timed(killers.try_inside(task.mutants, lent)))
+                case Step.REST:
+                    return list(timed(killers.try_rest(task.mutants, lent)))
                 case Step.COPIES:
                     return list(timed(killers.try_in_copy(it, self.platform) for it in task.mutants))
                 case Step.LAST:

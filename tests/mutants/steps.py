@@ -14,14 +14,15 @@ class Step(Enum):
 
     PROBER = auto()
     TESTS = auto()
+    REST = auto()
     COPIES = auto()
     LAST = auto()
 
 
 # How many share a process: the prober makes what it stands on once, tests are warm from the second one on.
-TOGETHER = {Step.PROBER: 250, Step.TESTS: 12, Step.COPIES: 4, Step.LAST: 1}
+TOGETHER = {Step.PROBER: 250, Step.TESTS: 12, Step.REST: 4, Step.COPIES: 4, Step.LAST: 1}
 # What comes next for those that nobody has noticed.
-NEXT = {Step.PROBER: Step.TESTS, Step.COPIES: Step.LAST}
+NEXT = {Step.PROBER: Step.TESTS, Step.REST: Step.COPIES, Step.COPIES: Step.LAST}
 
 
 class Task(NamedTuple):
@@ -42,8 +43,8 @@ def following(step: Step, alive: Sequence[Mutant]) -> Iterator[Task]:
 
 
 def dear(alive: Sequence[Mutant]) -> deque[Task]:
-    """Those that no test in a transaction has noticed, on the rest of the way."""
-    return deque(_together(Step.COPIES, alive))
+    """Those that no likely test has noticed, on the rest of the way."""
+    return deque(_together(Step.REST, alive))
 
 
 def singly(task: Task) -> Iterator[Task]:
