@@ -586,3 +586,13 @@ def test_only_what_is_long_however_packed_is_left_out(db: Session, length: int, 
     changes = {"a": "x" * length, "b": 1}
     found = db.value("select private.shorten_changes(%s)", [Jsonb(changes)])
     assert found == (changes if is_kept else {"a": "[too long]", "b": "[too long]"})
+
+
+@pytest.mark.one_platform
+def test_a_new_system_template_and_a_new_label_are_lines(db: Session, alice: Person) -> None:
+    count = "select count(*) from public.audit_log where table_name = %s and action = 'insert'"
+    tables = ("prompt_templates", "feedback_tag_assignments")
+    before = [db.truth(count, [table]) for table in tables]
+    db.add("prompt_templates")
+    db.add("feedback_tag_assignments", feedback_id=db.add("feedback", user_id=alice.id), tag_id=db.add("feedback_tags"))
+    assert [db.truth(count, [table]) for table in tables] == [number + 1 for number in before]
