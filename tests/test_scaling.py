@@ -297,32 +297,6 @@ def kill(server: Server) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-# What one machine carries ---------------------------------------------------------------------------------------------
-
-
-def test_the_calculation_is_right() -> None:
-    part = next(it for it in re.split(r"^## ", TEXT, flags=re.MULTILINE) if it.startswith("What one machine carries"))
-    costs = {
-        what: int(times) * 1000 / int(speed.replace(",", ""))
-        for what, speed, times in re.findall(r"^\| (.*?) \| ([\d,]+) \| (\d+) \|$", part, re.MULTILINE)
-    }
-    assert len(costs) == 5
-    each = sum(costs.values())
-    told = " ".join(part.split())
-    carried = int(1000 / each / 10) * 10
-    assert f"One prompt takes {each:.2f} ms of the machine, so it carries {carried} prompts a second" in told
-    day, busiest, half = 20, 0.15, carried // 2
-    users = round(half / (day * busiest / 3600), -3)
-    assert f"or {half} when half of it is kept" in told
-    assert f"With {day} prompts a day for each active user, {busiest:.0%} of them in the busiest hour" in told
-    assert f"that is {users:,.0f} users a day" in told
-    octets = round(users * day * (9.4 + 0.2) * 1e3 / 1e9)
-    assert "takes 9.4 kB with its search words and indexes, its log row 0.2 kB" in told
-    assert f"{octets} GB a day" in told
-    assert f"`max_history_days` at 30, {octets * 30} GB" in told
-    assert f"the page, {costs['a page of 20 prompts'] / each:.0%}." in told
-
-
 # Shards ---------------------------------------------------------------------------------------------------------------
 
 TABLES = """

@@ -7,7 +7,7 @@ from typing import Any
 
 from forge_db.bench import data, plans
 from forge_db.bench.cluster import Cluster
-from forge_db.bench.results import Result, spread
+from forge_db.bench.results import NO_BAR, Result, spread
 from forge_db.bench.stage import Stage
 
 SIDES = ("ours", "baseline", "floor")
@@ -42,8 +42,10 @@ def compare(stage: Stage, name: str, workload: Mapping[str, Any]) -> Result:
     best = f" (floor {statistics.median(speeds['floor']) / baseline:.2f})" if "floor" in speeds else ""
     if "speed" in workload:
         ratio, bar, holds = ours / baseline, f"≥ {workload['speed']}", ours / baseline >= workload["speed"]
-    else:
+    elif "time" in workload:
         ratio, bar, holds = baseline / ours, f"≤ {workload['time']}", baseline / ours <= workload["time"]
+    else:
+        ratio, bar, holds = baseline / ours, NO_BAR, True
     return Result(
         name, workload["what"], spread(speeds["ours"]), spread(speeds["baseline"]), f"{ratio:.2f}{best}", bar, holds,
         speeds, {side: it.buffers for side, it in explained.items()}, {side: it.plan for side, it in explained.items()},

@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 
+# The bar of what is only there to compare with, or to reckon with.
+NO_BAR = "–"
+
 
 @dataclass(frozen=True)
 class Result:

@@ -19,8 +19,6 @@ from forge_db.paths import ROOT
 
 QUERIES = ROOT / "sql" / "report"
 SCHEMAS = ("public", "private", "archive")
-# What a workload that is only there to compare with is given as a bar.
-NO_BAR = 1000
 
 Row = dict[str, Any]
 
@@ -127,7 +125,7 @@ def margin(ratio: str, bar: str) -> float | None:
     if not asked or not found:
         return None
     limit, value = number(asked[3], bool(asked[2])), number(found[2], bool(found[1]))
-    if not limit or not value or limit >= NO_BAR:
+    if not limit or not value:
         return None
     return value / limit if asked[1] == "≥" else limit / value
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from forge_db.bench.results import Result
 from forge_db.bench.special import (
+    capacity,
     installs,
     pooling,
     rate_limits,
@@ -20,6 +21,7 @@ from forge_db.bench.special import (
 from forge_db.bench.stage import Stage
 
 SPECIAL: dict[str, Callable[[Stage], Iterator[Result]]] = {
+    "capacity": capacity.capacity,
     "rate_limit_exact": rate_limits.exact,
     "rate_limit_denied_wal": rate_limits.denied_wal,
     "rate_limit_growth": rate_limits.growth,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from forge_db.bench.results import Result
+from forge_db.bench.results import NO_BAR, Result
 from forge_db.bench.stage import Stage
 from forge_db.server import SUPERUSER
 
@@ -32,10 +32,10 @@ def updates(stage: Stage) -> Iterator[Result]:
     for name, answer, with_what, bar in (
         ("updates_wal", "null", "", "≤ 0.85"),
         # Its words are kept for the search, which the rulebook does without.
-        ("updates_wal_answer", "'An answer.'", " with an answer that can be found; for comparison, no bar", "–"),
+        ("updates_wal_answer", "'An answer.'", " with an answer that can be found", NO_BAR),
     ):
         ours, baseline = wal["public", answer], wal["rulebook", answer]
         yield Result(
             name, f"{what}{with_what}: octets of WAL each", f"{ours:.0f}", f"{baseline:.0f}",
-            f"{ours / baseline:.2f}", bar, bar == "–" or ours <= 0.85 * baseline,
+            f"{ours / baseline:.2f}", bar, bar == NO_BAR or ours <= 0.85 * baseline,
         )  # fmt: skip
