@@ -556,7 +556,7 @@ def test_what_records_updates_is_made_the_same_once_more(db: Session, table: str
     function = f"private.tg_audit_{table}()"
     made = "select pg_get_functiondef(%s::regprocedure)"
     before = db.as_owner().value(made, [function])
-    columns = re.search(r"select id, (.*) into v_before from old_rows", before)
+    columns = re.search(r"select id, (.*) from old_rows limit 2", before)
     assert columns is not None
     db.run(f"drop function {function} cascade")
     db.value("select private.audit_updates(%s::regclass, %s)::text", [f"public.{table}", columns[1].split(", ")])
