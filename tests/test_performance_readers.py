@@ -271,7 +271,14 @@ def test_slow_statements_are_listed_from_the_threshold_on(scratch: Database) -> 
     ("statement", "shown"),
     [
         ("alter role postgres password 'hunter2'", "alter role postgres password [hidden]"),
-        ("/* 'a' */ ALTER ROLE postgres\nPASSWORD $x$hunter2$x$ valid until '2030'", "/* [hidden]"),
+        ("/* 'a' */ ALTER ROLE postgres\nPASSWORD $x$hunter2$x$ valid until '2030'", "[hidden]"),
+        ("set app.encryption_key to hunter2", "set app.encryption_key to [hidden]"),
+        (" SET local app.encryption_key=hunter2", " SET local app.encryption_key= [hidden]"),
+        ("alter role anon\nset app.encryption_key = hunter2", "alter role anon\nset app.encryption_key = [hidden]"),
+        ("update a set b = $1 where c = $2",) * 2,
+        ("select -- hunter2\n $1", "select [hidden]"),
+        ("select $1, 4111111111111111, b", "select $1, [hidden]"),
+        ("select * from a1234567 limit 50 offset $1234567",) * 2,
         ("create user mapping for a server b options (password E'hunter2')",
          "create user mapping for a server b options (password E[hidden]"),
         ("do $$ begin perform 'hunter2'; end $$", "do [hidden]"),
@@ -281,7 +288,7 @@ def test_slow_statements_are_listed_from_the_threshold_on(scratch: Database) -> 
         ("select public.save_api_key($1, 'sk-proj-hunter2hunter2')", "select public.save_api_key($1, [hidden]"),
         ("select $1 where 'hunter2' = $2", "select $1 where [hidden]"),
         ("insert into a values ($$hunter2$$, $x$hunter2$x$)", "insert into a values ([hidden]"),
-        ("call b($1) /* sk-proj-hunter2hunter2 */", "call b($1) /* [key] */"),
+        ("call b($1, sk-proj-hunter2hunter2)", "call b($1, [key])"),
     ],
 )  # fmt: skip
 def test_no_secret_in_a_statement_is_listed(db: Session, statement: str, shown: str) -> None:

@@ -3395,15 +3395,22 @@ strict
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    -- What a setting is set to needs no quotes.
+    v_set integer := regexp_instr(statement, '^\s*?(?:set|alter)\M.*?(?:=|\mto\M)', 1, 1, 1, 'i');
 begin
     -- pg_stat_statements puts $1 for what queries name and keeps everything else to the letter: ALTER ROLE with its
-    -- password, and a query whose entry was reset or thrown out while it ran. A normalised query holds no literal.
-    return private.redact_api_keys(regexp_replace(statement, '(''|\$(?!\d)[^$\s]*\$).*', '[hidden]'));
+    -- password, comments, and a query whose entry was reset or thrown out while it ran. A normalised query holds no
+    -- literal.
+    return private.redact_api_keys(regexp_replace(
+        case when v_set > 0 then left(statement, v_set - 1) || ' [hidden]' else statement end,
+        '(''|--|/\*|\$(?!\d)[^$\s]*\$|(?<![\w$])\d{6,}).*', '[hidden]'
+    ));
 end
 $$;
 
 comment on function private.redact_statement(text) is
-'A statement up to the first literal that it spells out, and without what looks like an API key.';
+'A statement up to the first literal, value of a setting or comment that it spells out, and without API keys.';
 
 create or replace function private.get_slow_queries(max_rows integer)
 returns table (
