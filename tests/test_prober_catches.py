@@ -5,7 +5,9 @@ that somebody may give tomorrow, behind a function.
 """
 
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -17,7 +19,9 @@ from forge_db.access.contract import PATH, Contract
 from forge_db.access.failures import Failure
 from forge_db.access.prober import Report
 from forge_db.access.source import Source
+from forge_db.access.stage import Stage
 from forge_db.paths import ROOT
+from harness.databases import Database
 
 pytestmark = pytest.mark.one_platform
 
@@ -478,3 +482,19 @@ def test_nothing_remains_of_a_run(connection: psycopg.Connection) -> None:
     before = connection.execute(count).fetchone()
     prober.examine(connection, extended(""), only=["feedback-authenticated"])
     assert connection.execute(count).fetchone() == before
+
+
+def test_a_vacuum_that_has_begun_is_waited_for(scratch: Database) -> None:
+    waits = "select 1 from pg_locks where pid = %s and not granted"
+    with scratch.connect("postgres") as vacuum, scratch.connect("postgres") as probing, ThreadPoolExecutor() as other:
+        asked = probing.info.backend_pid
+        with Stage.on(probing, contract.load()) as stage:
+            table = stage.catalogue.relations["public.prompt_history"]
+            # As VACUUM does: the lock, and at the end a change of the table's row in pg_class.
+            vacuum.execute("lock table public.prompt_history in share update exclusive mode")
+            given = other.submit(stage.leave_to_policies, table, "app_admin")
+            while not given.done() and not vacuum.execute(waits, [asked]).fetchone():
+                time.sleep(0.02)
+            vacuum.execute("alter table public.prompt_history set (fillfactor = 85)")
+            vacuum.rollback()
+            given.result()

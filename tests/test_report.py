@@ -141,13 +141,22 @@ def test_tried_access_is_on_the_page_and_leaves_no_trace(
     assert reader.execute("select count(*) from auth.users").fetchone() == before
 
 
+def test_what_is_tried_is_not_in_the_figures(reader: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    read = facts.read
+    monkeypatch.setattr(facts, "read", lambda it: done.append("read") or read(it))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(facts, "observe", lambda _: done.append("tried") or facts.Access())  # type: ignore[func-returns-value]
+    report.render(reader, try_access=True)
+    assert done == ["read", "tried"]
+
+
 def test_figures_over_time(scratch: Database, reader: psycopg.Connection) -> None:
     assert "There are no figures yet" in report.render(reader)
     with scratch.connect(SUPERUSER, autocommit=True) as superuser:
         superuser.execute("set session_replication_role = replica")
         superuser.execute("""
             insert into private.usage_daily (day, provider, requests, errors, users)
-            select current_date - each, 'openai', 1000 + each, 7, 1 from generate_series(1, 30) as each
+            select current_date - each, 'openai', 1000 + each, 7, 1 from generate_series(0, 30) as each
         """)
         superuser.execute("""
             insert into private.prompts_daily
@@ -159,6 +168,7 @@ def test_figures_over_time(scratch: Database, reader: psycopg.Connection) -> Non
     for caption in ("Requests and errors by day", "Prompts by day", "Tokens by day", "Cost by day, in US dollars"):
         assert caption in page
     assert "1,030" in page
+    assert "1,000" not in page, "today is not over"
     assert "123,456" in page
     assert "$9.87" in page
     assert "654,321" not in page, "four users made these"

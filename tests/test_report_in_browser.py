@@ -64,7 +64,7 @@ def page(connection: psycopg.Connection, tmp_path_factory: pytest.TempPathFactor
         tried = report.facts.observe(connection)
     with connection.transaction(force_rollback=True):
         fill(connection)
-        text = report.page(connection, tried, folder / "bench.json")
+        text = report.page(report.facts.read(connection), tried, folder / "bench.json")
     (folder / "report.html").write_text(text, encoding="utf-8")
     return folder / "report.html"
 

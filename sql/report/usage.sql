@@ -1,5 +1,6 @@
--- Totals by day, from the figures that the daily maintenance works out. No names and no labels: these are what somebody
--- wrote. Prompts of a day are left out when fewer than five users made them, as in get_prompt_analytics().
+-- Totals by day, from the figures that the daily maintenance works out; not of today, of which there is more to come.
+-- No names and no labels: these are what somebody wrote. Prompts of a day are left out when fewer than five users made
+-- them, as in get_prompt_analytics().
 with calls as (
     select
         day,
@@ -30,7 +31,7 @@ select
     prompts.failed,
     prompts.tokens_used,
     prompts.cost_usd
-from generate_series(current_date - 89, current_date, interval '1 day') as one (started)
+from generate_series(current_date - 90, current_date - 1, interval '1 day') as one (started)
 left join calls on one.started = calls.day
 left join private.activity_daily as activity on one.started = activity.day
 left join prompts on one.started = prompts.day

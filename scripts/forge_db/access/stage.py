@@ -150,9 +150,10 @@ class Stage:
 
     def leave_to_policies(self, relation: Relation, role: str) -> None:
         """Give a role every right on a table's rows, and keep triggers from speaking before the policies do."""
+        # The lock first: a vacuum that holds it would wait for the grant's row of pg_class, and neither would end.
         self.session.own(
-            f"grant {', '.join(COMMANDS)} on {relation.name} to {role}; "
-            f"alter table {relation.name} disable trigger user"
+            f"alter table {relation.name} disable trigger user; "
+            f"grant {', '.join(COMMANDS)} on {relation.name} to {role}"
         )
 
     def empty(self, relation: Relation, condition: str = "true") -> None:

@@ -34,14 +34,14 @@ SECTIONS = {
 
 def render(connection: psycopg.Connection[Any], *, try_access: bool = False, bench: Path | None = None) -> str:
     """The page about the database that a connection leads to."""
-    tried = facts.observe(connection) if try_access else facts.Access()
+    # Read first: trying leaves dead rows behind, which the health check would find.
     with connection.transaction():
         connection.execute("set transaction isolation level repeatable read, read only")
-        return page(connection, tried, bench)
+        found = facts.read(connection)
+    return page(found, facts.observe(connection) if try_access else facts.Access(), bench)
 
 
-def page(connection: psycopg.Connection[Any], tried: facts.Access, bench: Path | None) -> str:
-    found = facts.read(connection)
+def page(found: Row, tried: facts.Access, bench: Path | None) -> str:
     found["bench"] = facts.benchmark(bench) if bench else []
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(DOCS),
