@@ -12,7 +12,7 @@ JOBS ?= auto
 
 PY := .venv/bin/python
 FORGE := .venv/bin/forge-db
-PYTEST := $(PY) -m pytest -n $(JOBS)
+PYTEST := $(PY) -m pytest -n $(JOBS) --dist worksteal
 
 ##@ Local database
 

@@ -1,5 +1,6 @@
 """Fixtures: servers by version, platforms by grant regime, a database per worker, a transaction per test."""
 
+import functools
 import os
 import re
 import subprocess
@@ -60,6 +61,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("cluster", versions, indirect=True, scope="session")
 
 
+@functools.cache  # it is asked for each test
 def chosen_platforms(config: pytest.Config) -> list[str]:
     try:
         known = [f"pg{binaries.version}-{regime}" for binaries in clusters.installed() for regime in REGIMES]

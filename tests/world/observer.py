@@ -3,14 +3,16 @@
 Each role looks by a prepared statement of its own: a plan holds the policies of the role that it was made for.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import psycopg
 from psycopg import errors, sql
+from psycopg.types.json import set_json_loads
 
 from forge_db.access.catalogue import Catalogue, Relation
 from harness.refusal import guard_of
@@ -51,6 +53,8 @@ class Sight:
 
 class Observer:
     def __init__(self, connection: psycopg.Connection, viewers: Mapping[str, Request], catalogue: Catalogue) -> None:
+        # Most tables are as they were the last time. Nobody changes what was read.
+        set_json_loads(lru_cache(512)(json.loads), connection)
         self._connection = connection
         self._cursor = psycopg.ClientCursor(connection)
         self._viewers = viewers

@@ -115,7 +115,8 @@ class Difference(NamedTuple):
 
 
 def difference(before: World, after: World) -> Difference:
-    then, now = dict(before.of()), dict(after.of())
+    tables = [it for it in after.rows if before.rows.get(it) is not after.rows[it]]
+    then, now = (dict(world.of(*tables)) if tables else {} for world in (before, after))
     changed = {key: {name for name in row if row[name] != now[key][name]} for key, row in then.items() if key in now}
     return Difference(
         [key for key in now if key not in then and key.table not in RECORDS],

@@ -60,11 +60,12 @@ class World:
     used: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def renewed(self, rows: Rows, accounts: Mapping[str, str]) -> "World":
-        """The same world at a later time."""
+        """The same world at a later time. The rows of a table that is as it was are the same object."""
         ordered = {}
         for table, found in rows.items():
-            order = dict.fromkeys([*self.rows.get(table, {}), *found])
-            ordered[table] = {row_id: found[row_id] for row_id in order if row_id in found}
+            known = self.rows.get(table, {})
+            order = dict.fromkeys([*known, *found])
+            ordered[table] = known if found == known else {it: found[it] for it in order if it in found}
         return replace(self, rows=ordered, accounts=accounts)
 
     def __contains__(self, key: Key) -> bool:
