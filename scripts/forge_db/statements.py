@@ -9,16 +9,22 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+_LETTER = r"a-z0-9_\x80-\U0010ffff"
+# Nothing possessive: the first releases of Python 3.11 get that wrong.
+_WORD = rf"[{_LETTER}][{_LETTER}$]*"
+_MARKED = rf"(?:begin|atomic|end)(?![{_LETTER}$])"
+_SIGN = rf"""[^{_LETTER}\s'"$();/\\-]"""
 _TOKEN = re.compile(
-    r"""
+    rf"""
       (?P<blank>[ \t\n\r\f\v]+|--[^\n\r]*)
     | (?P<comment>/\*)
     | (?P<string>
           e'(?:[^'\\]|\\.|'')*(?:'|\Z)(?:\s*[\n\r]\s*'(?:[^'\\]|\\.|'')*(?:'|\Z))*  # also continued on the next line
         | '[^']*(?:'|\Z)
         | "[^"]*(?:"|\Z) )
-    | (?P<dollar>\$[a-z0-9_\x80-\U0010ffff]*\$)
-    | (?P<word>[a-z0-9_\x80-\U0010ffff][a-z0-9_$\x80-\U0010ffff]*)
+    | (?P<dollar>\$[{_LETTER}]*\$)
+    | (?P<word>{_MARKED})
+    | (?P<plain>(?:{_WORD}|{_SIGN})(?:[ \t\n\r\f\v]+|{_SIGN}|(?!e'|{_MARKED}){_WORD})*)  # as much as there is at once
     | (?P<meta>\\.?)
     | (?P<sign>.)
     """,
