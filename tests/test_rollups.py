@@ -907,3 +907,11 @@ def test_the_parts_of_the_days_that_are_counted_are_put_together(db: Session) ->
     db.value("select private.roll_up_prompts(%s)", [days[:1]])
     parts = db.column("select prompts::integer from private.expired_prompts_daily order by day, expired_by")
     assert parts == [2, 1, 1]
+
+
+@pytest.mark.one_platform
+def test_a_part_that_is_alone_is_not_written_again(db: Session) -> None:
+    day = TODAY - timedelta(days=3)
+    db.as_owner().run("insert into private.expired_prompts_daily values (%s, 'total', '', '1', 1, 0, 0, 0, 0)", [day])
+    db.value("select private.roll_up_prompts(%s)", [[day]])
+    assert db.column("select expired_by::text from private.expired_prompts_daily") == ["1"]

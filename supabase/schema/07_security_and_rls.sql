@@ -499,14 +499,14 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $body$
 declare
-    v_pairs bigint;
-    v_is_same boolean;
     v_from record;
 begin
-    -- One row as a rule, or none, and that is compared without joining anything: two or more make four pairs here.
-    select count(*), coalesce(bool_and(before is not distinct from after), true) into v_pairs, v_is_same
-    from (select id, %2$s from old_rows limit 2) as before, (select id, %2$s from new_rows limit 2) as after;
-    if v_is_same and v_pairs < 2 then
+    -- One row as a rule, or none, and that is compared without joining anything. Of two, each differs from the other.
+    if not exists (
+        select
+        from (select id, %2$s from old_rows limit 2) as before, (select id, %2$s from new_rows limit 2) as after
+        where before is distinct from after
+    ) then
         return null;
     end if;
 

@@ -178,7 +178,8 @@ def _guards(function: Row) -> Iterator[Mutant]:
         seen[short] += 1
         which = f", {seen[short]}" if seen[short] > 1 else ""
         changed = definition[:at] + guard.negated(body) + definition[at + len(body) :]
-        yield Mutant(Kind.GUARD, function["name"], f"not <{short}>{which}", changed, words=(function["short"],))
+        words, seen_in = (function["short"],), tuple(function["seen_in"])
+        yield Mutant(Kind.GUARD, function["name"], f"not <{short}>{which}", changed, words=words, seen_in=seen_in)
 
 
 # What every row owes --------------------------------------------------------------------------------------------------

@@ -185,7 +185,7 @@ class Killers:
         names = {mutant.short, mutant.short.rpartition("__")[2]}
         found = []
         # Who uses a trigger uses its function; all the others write to the table as well.
-        subjects = {mutant.subject}
+        subjects = {mutant.subject, *mutant.seen_in}
         if mutant.kind is Kind.TRIGGER:
             subjects = {f"{schema}.{word}()" for schema in ("private", "public") for word in mutant.words}
         for item in self.items:

@@ -35,6 +35,7 @@ class Mutant:
 
     role    whom it is about, if it is one role
     words   what a test that is about it may mention
+    seen_in the tables whose triggers it is part of, where nothing else shows that it is used
     """
 
     kind: Kind
@@ -43,6 +44,7 @@ class Mutant:
     statement: str
     role: str = ""
     words: tuple[str, ...] = ()
+    seen_in: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
