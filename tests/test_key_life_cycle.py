@@ -472,7 +472,6 @@ def test_only_ciphertext_is_stored_and_nothing_else_is_repeated(
     [
         ("provider = 'acme'", errors.CheckViolation),
         ("provider = null", errors.NotNullViolation),
-        ("user_id = null", errors.NotNullViolation),
         ("api_key_encrypted = null", errors.NotNullViolation),
         ("usage_count = -1", errors.CheckViolation),
         ("validation_error = repeat('x', 2001)", errors.CheckViolation),
@@ -489,6 +488,17 @@ def test_no_refusal_shows_the_row_to_who_no_policy_holds(
         db.run(f"update public.api_configurations set {change}")
     assert "enc:" not in str(refusal.value)
     assert "Failing row" not in str(refusal.value)
+
+
+@pytest.mark.usefixtures("saved")
+def test_nor_does_one_that_only_the_owner_meets(db: Session) -> None:
+    """The server may not even try: a stored key belongs to whom it belongs."""
+    change = "update public.api_configurations set user_id = null"
+    with db.refuses(errors.NotNullViolation) as refusal:
+        db.as_owner().run(change)
+    assert "enc:" not in str(refusal.value)
+    with db.refuses(errors.InsufficientPrivilege, by=Guard.COLUMN_GRANT):
+        db.as_server().run(change)
 
 
 def test_every_rule_of_the_table_is_refused_quietly(db: Session) -> None:

@@ -3467,12 +3467,17 @@ for delete to app_admin
 using ((select public.is_admin()));
 
 -- api_configurations -----------------------------------------------------------
--- User: own keys, but not the verdicts and counters. Staff: nothing; keys are none of their business.
+-- User: own keys, but not the verdicts and counters. Staff: nothing; keys are none of their business. Server: all, but a
+-- key that is stored never becomes somebody else's.
 revoke all on public.api_configurations from public, anon, authenticated, service_role, app_admin;
 grant select, delete,
 insert (user_id, provider, api_key_encrypted, is_active),
 update (provider, api_key_encrypted, is_active, updated_at) on public.api_configurations to authenticated;
-grant select, insert, update, delete on public.api_configurations to service_role;
+grant select, insert, delete,
+update (
+    provider, api_key_encrypted, is_active, is_validated, last_validated_at, validation_error, usage_count,
+    last_used_at, updated_at
+) on public.api_configurations to service_role;
 
 drop policy if exists "Users can view own api configurations" on public.api_configurations;
 create policy "Users can view own api configurations" on public.api_configurations
