@@ -36,7 +36,9 @@ def secret(name: str, remove: bool, database_url: str | None) -> None:
 
 @click.command("rotate-keys")
 @click.option("--new-key", is_flag=True, help="First make a new encryption key; the old one stays as the previous.")
-@click.option("--batch-size", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="Keys at a time.")
+@click.option(
+    "--batch-size", type=click.IntRange(1, 100_000), default=sealing.BATCH, show_default=True, help="Keys at a time."
+)
 @click.option("--database-url", envvar="FORGE_DATABASE_URL", metavar="URL", help="Default: the local database.")
 def rotate_keys(new_key: bool, batch_size: int, database_url: str | None) -> None:
     """Seal every API key with the current encryption key.

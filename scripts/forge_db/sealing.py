@@ -11,6 +11,8 @@ import psycopg
 
 # The table allows everything: an error in COPY would show the line, and the log would keep it.
 INCOMING = "create temporary table incoming_secret (secret text) on commit drop"
+# Keys in one transaction: who stores one that is among them waits for a fifth of a second.
+BATCH = 5000
 KEEP = "select private.keep_secret(%s, (select secret from pg_temp.incoming_secret))"
 
 

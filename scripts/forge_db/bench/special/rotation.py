@@ -47,4 +47,4 @@ def rotation(stage: Stage) -> Iterator[Result]:
 
 def _rotate(stage: Stage) -> None:
     with stage.connect() as owner:
-        sealing.rotate(owner, 1000, lambda _: None)
+        sealing.rotate(owner, sealing.BATCH, lambda _: None)
