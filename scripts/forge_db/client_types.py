@@ -17,7 +17,7 @@ import click
 import jinja2
 import psycopg
 
-from forge_db import local, migrations, shapes
+from forge_db import local, migrations, shapes, structure
 from forge_db.access import candidates, contract
 from forge_db.access import catalogue as catalogues
 from forge_db.access.catalogue import Catalogue, Column, Relation
@@ -87,7 +87,7 @@ def _mended(text: str) -> str:
 
 def formatted(name: str, text: str) -> str:
     if name.endswith(".py"):
-        command = [sys.executable, "-m", "ruff", "format", "--quiet", f"--stdin-filename={TARGET / name}", "-"]
+        command = [sys.executable, "-m", "ruff", "format", f"--stdin-filename={TARGET / name}", "-"]
     else:
         command = [str(NODE / "prettier"), "--print-width=120", f"--stdin-filepath={name}"]
     return _run(command, ROOT, text)
@@ -251,6 +251,7 @@ def command(database_url: str | None, check: bool) -> None:
     """
     url = database_url or f"{local.url()}?sslmode=disable"  # on this machine, without TLS
     with migrations.connect(url) as connection:
+        structure.refuse_others(connection)
         wanted = narrow(connection, contract.load()) | generate(url)
     stale = sorted(name for name, text in wanted.items() if not _same(TARGET / name, text))
     if not stale:

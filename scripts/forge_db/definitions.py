@@ -8,7 +8,7 @@ import jinja2
 import psycopg
 from psycopg.rows import dict_row
 
-from forge_db import local, migrations
+from forge_db import local, migrations, structure
 from forge_db.errors import ForgeError
 from forge_db.paths import ROOT, TEMPLATES
 
@@ -45,6 +45,7 @@ def command(database_url: str | None, check: bool) -> None:
       forge-db definitions --check    whether it has changed
     """
     with migrations.connect(database_url or local.url()) as connection:
+        structure.refuse_others(connection)
         wanted = render(connection)
     current = TARGET.read_text(encoding="utf-8") if TARGET.exists() else ""
     if wanted == current:

@@ -8,7 +8,7 @@ import click
 import psycopg
 
 from forge_db import assemble, definitions, migrations
-from forge_db.errors import ForgeError
+from forge_db.errors import ForgeError, visible
 from forge_db.shadow import shadow
 
 Definitions = dict[tuple[str, str], dict[str, Any]]
@@ -79,7 +79,7 @@ def command(database_url: str) -> None:
         found = read(connection)
     lines = list(differences(wanted(), found))
     for line in lines:
-        click.echo(line)
+        click.echo(visible(line))
     if lines:
         count = sum(not line.startswith(" ") for line in lines)
         raise ForgeError(

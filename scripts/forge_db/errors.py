@@ -5,6 +5,8 @@ from typing import IO, Any
 import click
 import psycopg
 
+NEWLINE = "\n"
+
 
 class ForgeError(click.ClickException):
     """What is wrong, in one line; then, where there is one, what to do about it."""
@@ -14,13 +16,18 @@ class ForgeError(click.ClickException):
         self.hint = hint
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"Error: {self.message}", file=file, err=file is None)
+        click.echo(f"Error: {visible(self.message, but=NEWLINE)}", file=file, err=file is None)
         if self.hint:
-            click.echo(f"Hint: {self.hint}", file=file, err=file is None)
+            click.echo(f"Hint: {visible(self.hint, but=NEWLINE)}", file=file, err=file is None)
 
 
 def one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def visible(text: str, *, but: str = "") -> str:
+    """What a database says, for a terminal: nothing in it moves the cursor, changes a colour or turns round a line."""
+    return "".join(it if it.isprintable() or it in but else it.encode("unicode_escape").decode() for it in text)
 
 
 def is_servers_trouble(error: psycopg.Error) -> bool:
@@ -38,3 +45,8 @@ def from_database(error: psycopg.Error, where: str | None = None) -> ForgeError:
         if said.message_detail:
             message += f" ({said.message_detail})"
     return ForgeError(one_line(f"{where}: {message}" if where else message), hint and one_line(hint))
+
+
+def shown(value: Any) -> Any:
+    """For templates, as their `finalize`: text that is no markup of ours, as in visible()."""
+    return visible(value, but=NEWLINE) if type(value) is str else value

@@ -11,6 +11,7 @@ from forge_db.access.ablation import Ablation, Explanation
 from forge_db.access.contract import COMMANDS, Contract, qualified
 from forge_db.access.source import nearest
 from forge_db.access.stage import Stage
+from forge_db.errors import visible
 
 
 def explain(
@@ -77,9 +78,9 @@ def explain_access(
         found = explain(connection, terms, role, command, name, user, column)
     click.echo(f"{command} on {name} by {role}")
     for it in found:
-        click.echo(f"\n{it.kind}: {it.outcome}")
+        click.echo(f"\n{it.kind}: {visible(str(it.outcome))}")
         for reason in it.reasons:
-            click.echo(f"    {reason}")
+            click.echo(f"    {visible(reason)}")
         click.echo(f"    try       {it.statement}")
 
 

@@ -9,7 +9,7 @@ import click
 import psycopg
 
 from forge_db import local, migrations
-from forge_db.errors import ForgeError
+from forge_db.errors import NEWLINE, ForgeError, visible
 
 CHECKS = ("health_check", "integrity_check", "security_audit")
 # Worst first.
@@ -76,12 +76,12 @@ def table(checks: list[Row], width: int) -> list[str]:
     lines = []
     for check in checks:
         status = click.style(check["status"].ljust(words), fg=STATUSES[check["status"]])
-        told = textwrap.wrap(check["detail"] + figures(check), max(width - left, 30)) or [""]
+        told = textwrap.wrap(visible(check["detail"] + figures(check), but=NEWLINE), max(width - left, 30)) or [""]
         lines.append(f"{status}  {check['name'].ljust(names)}  {told[0]}".rstrip())
         lines += [" " * left + line for line in told[1:]]
         if check["hint"]:
             # Not wrapped: it is there to be copied.
-            lines.append(" " * left + click.style(check["hint"], bold=True))
+            lines.append(" " * left + click.style(visible(check["hint"]), bold=True))
     counts = {status: sum(check["status"] == status for check in checks) for status in STATUSES}
     lines += ["", ", ".join(f"{count} {status}" for status, count in counts.items())]
     return lines

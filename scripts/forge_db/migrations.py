@@ -11,7 +11,7 @@ import click
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from forge_db.errors import ForgeError, from_database, is_servers_trouble
+from forge_db.errors import ForgeError, from_database, is_servers_trouble, visible
 from forge_db.paths import MIGRATIONS
 from forge_db.statements import Statement, split
 
@@ -136,7 +136,7 @@ def connect(url: str, say: Say = silent) -> psycopg.Connection:
 
     def warn(notice: psycopg.errors.Diagnostic) -> None:
         if notice.severity_nonlocalized == "WARNING":
-            say(f"Warning: {notice.message_primary}")
+            say(f"Warning: {visible(notice.message_primary or '')}")
 
     try:
         connection = psycopg.connect(make_conninfo("", **wanted), autocommit=True, prepare_threshold=None)

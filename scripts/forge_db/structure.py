@@ -40,6 +40,11 @@ def read(connection: psycopg.Connection[Any]) -> dict[str, list[Row]]:
         return {path.stem: cursor.execute(path.read_bytes()).fetchall() for path in sorted(QUERIES.glob("*.sql"))}
 
 
+def refuse_others(connection: psycopg.Connection[Any]) -> None:
+    """What documents the project is made from a database that holds the project alone."""
+    files(read(connection))
+
+
 def details(found: dict[str, list[Row]]) -> dict[str, dict[str, list[Row]]]:
     """What there is to each table, by kind and table."""
     return {

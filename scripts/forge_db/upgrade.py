@@ -12,7 +12,7 @@ from psycopg import errors
 from psycopg.rows import dict_row
 
 from forge_db import migrations, sealing
-from forge_db.errors import ForgeError, from_database, is_servers_trouble
+from forge_db.errors import ForgeError, from_database, is_servers_trouble, visible
 from forge_db.migrations import Say
 from forge_db.paths import MIGRATIONS, UPGRADE
 from forge_db.statements import split
@@ -141,7 +141,7 @@ def _telling(connection: psycopg.Connection, say: Say) -> Iterator[None]:
 
     def tell(notice: psycopg.errors.Diagnostic) -> None:
         if notice.severity_nonlocalized == "NOTICE" and notice.message_primary:
-            say(notice.message_primary)
+            say(visible(notice.message_primary))
 
     connection.add_notice_handler(tell)
     try:
@@ -157,7 +157,7 @@ def _value(connection: psycopg.Connection, query: str) -> Any:
 
 
 def _table(rows: list[dict[str, Any]]) -> Iterator[str]:
-    lines = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    lines = [list(rows[0]), *([visible(str(value)) for value in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

@@ -88,8 +88,12 @@ def unpublish_prompt_template(world: World, caller: Caller, given: Arguments) ->
 
 def respond_to_feedback(world: World, caller: Caller, given: Arguments) -> Effect:
     key = Key("public.feedback", given["feedback_id"])
-    if key not in world or world.standing(caller) != "app_admin":
+    if key not in world:
         return refused(UNKNOWN)
+    if world.standing(caller) != "app_admin":
+        # Who was dismissed still has what is theirs, as any user.
+        is_theirs = world.reaches(caller, "update", key.table, world[key])
+        return refused(Guard.RAISED if is_theirs else UNKNOWN)
     stamped = {"admin_user_id": caller.account} if world[key]["admin_response"] != given["response"] else {}
     status = given.get("new_status", "resolved")
     return Effect(changed={key: {"admin_response": given["response"], "status": status, **stamped}})

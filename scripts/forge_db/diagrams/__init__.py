@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import jinja2
 
-from forge_db import local, migrations
+from forge_db import local, migrations, structure
 from forge_db.diagrams import drawing, model
 from forge_db.diagrams.model import COMMANDS, ROLES, Grant, Model
 from forge_db.errors import ForgeError
@@ -67,6 +67,7 @@ def command(database_url: str | None, check: bool) -> None:
       forge-db diagrams --check    what continuous integration runs
     """
     with migrations.connect(database_url or local.url()) as connection:
+        structure.refuse_others(connection)
         files = render(model.read(connection))
     stale, spare = differing(files), unknown(files)
     if not stale and not spare:

@@ -10,6 +10,7 @@ import jinja2
 from forge_db.diagrams import layout
 from forge_db.diagrams.layout import Box, Frame, Layout, Line, Point
 from forge_db.diagrams.model import COMMANDS, ROLES, Column, Domain, Link, Model, Table
+from forge_db.errors import shown
 from forge_db.paths import ROOT
 
 TEMPLATES = ROOT / "docs"
@@ -147,6 +148,7 @@ def draw(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,
         autoescape=True,
+        finalize=shown,  # not every character that a name may have is one of XML
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -100,8 +100,8 @@ def one_part(boxes: Sequence[Box], lines: Sequence[Line]) -> Layout:
     centres = {item["name"]: points(item["pos"])[0] for item in answer["objects"] if "pos" in item}
     frames = {
         box.name: Frame(x - box.width / 2, y - box.height / 2, box.width, box.height)
-        for box in boxes
-        for x, y in [centres[box.name]]
+        for number, box in enumerate(boxes)
+        for x, y in [centres[f"n{number}"]]
     }
     curves = {lines[int(edge["id"])]: tuple(points(edge["pos"])) for edge in answer.get("edges", [])}
     return Layout(right - left, top - bottom, frames, curves)
@@ -147,11 +147,12 @@ def _overlap(x: float, y: float, part: Layout, other: Frame, gap: float) -> bool
 
 
 def dot(boxes: Sequence[Box], lines: Sequence[Line]) -> str:
-    """The graph in Graphviz's language. A box is a table of empty cells, one for each row."""
+    """The graph in Graphviz's language. A box is a table of empty cells, one for each row; it goes by its number."""
     said = ["rankdir=LR; nodesep=0.35; ranksep=0.9; node [shape=plain]; edge [dir=none]"]
-    said += [f"{quote(box.name)} [label=<{cells(box)}>]" for box in boxes]
+    said += [f"n{number} [label=<{cells(box)}>]" for number, box in enumerate(boxes)]
+    numbers = {box.name: number for number, box in enumerate(boxes)}
     for number, line in enumerate(lines):
-        ends = f"{quote(line.end)}:r0:e -> {quote(line.start)}:r{line.row}:w"
+        ends = f"n{numbers[line.end]}:r0:e -> n{numbers[line.start]}:r{line.row}:w"
         said.append(f'{ends} [id="{number}" minlen={line.columns}]')
     return "digraph {\n" + ";\n".join(said) + "\n}"
 
@@ -162,10 +163,6 @@ def cells(box: Box) -> str:
         for number, height in enumerate(box.rows)
     )
     return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>'
-
-
-def quote(name: str) -> str:
-    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def library() -> Any:

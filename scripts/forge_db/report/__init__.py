@@ -14,6 +14,7 @@ from forge_db import local, migrations, paths
 from forge_db.access.contract import COMMANDS
 from forge_db.diagrams import drawing
 from forge_db.diagrams.model import Model
+from forge_db.errors import shown
 from forge_db.report import charts, facts
 from forge_db.report.facts import Row
 
@@ -47,6 +48,7 @@ def page(found: Row, tried: facts.Access, bench: Path | None) -> str:
         loader=jinja2.FileSystemLoader(DOCS),
         undefined=jinja2.StrictUndefined,
         autoescape=True,
+        finalize=shown,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
