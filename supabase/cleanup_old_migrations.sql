@@ -40,23 +40,23 @@ insert into wanted (kind, name, digest) values
 ('columns', 'private.user_sign_ins_daily', '46a91d338a9bc770'),
 ('columns', 'private.user_usage_daily', '3fed397a5914f318'),
 ('columns', 'private.weekly_retention', '593d2a0e2004a739'),
-('columns', 'public.api_configurations', '372f4380e2085e47'),
+('columns', 'public.api_configurations', 'df982f16462be0e8'),
 ('columns', 'public.api_providers', '8e2e329b3d5b4d3f'),
-('columns', 'public.api_usage_logs', '74a3d0512ae19061'),
-('columns', 'public.audit_log', '1034bd01c02208fb'),
-('columns', 'public.feedback', '821336755f07eda2'),
+('columns', 'public.api_usage_logs', '0cbfd6b8f114b0a1'),
+('columns', 'public.audit_log', '0437d221a0acd6dc'),
+('columns', 'public.feedback', 'e3249321b48ba144'),
 ('columns', 'public.feedback_analytics', 'bf6470a6ce257d5c'),
 ('columns', 'public.feedback_categories', 'b2e25d559e47eebf'),
 ('columns', 'public.feedback_tag_assignments', 'ecb861f2c02cf8b3'),
 ('columns', 'public.feedback_tags', '2d30191dac6acefd'),
 ('columns', 'public.prompt_frameworks', '8738bea68e0fd0d0'),
-('columns', 'public.prompt_history', 'de7493f2ac296a80'),
-('columns', 'public.prompt_templates', 'c7bbbd504c19a17b'),
-('columns', 'public.security_events', '43108d09a3787219'),
+('columns', 'public.prompt_history', '10c195a1a9c58358'),
+('columns', 'public.prompt_templates', 'b40086df3aad0aa4'),
+('columns', 'public.security_events', 'eeda251cf9325376'),
 ('columns', 'public.system_config', '1240d63d2fcf25f0'),
 ('columns', 'public.user_preferences', 'd3d965a1a367f649'),
-('columns', 'public.user_profiles', 'ddfae293844f886a'),
-('columns', 'public.user_sessions', '0168e021a7ca7a32'),
+('columns', 'public.user_profiles', 'f0e5e4eb5be97539'),
+('columns', 'public.user_sessions', '94df7d3346c67a08'),
 ('constraints', 'archive.api_usage_logs', 'ca68ec2f512af651'),
 ('constraints', 'archive.prompt_history', '0a3c1b03ab38172c'),
 ('constraints', 'archive.unmigrated', 'fcfb80b2a1cb8669'),
@@ -100,7 +100,7 @@ insert into wanted (kind, name, digest) values
 ('function', 'private.account_data(uuid)', '86810ca042a64467'),
 ('function', 'private.analyze_all_tables()', 'd3bfe965a15573de'),
 ('function', 'private.audit_diff(jsonb, jsonb, text[])', '58b0bf9d9ba97d5c'),
-('function', 'private.audit_updates(regclass, text[])', '00c2258e8dae93be'),
+('function', 'private.audit_updates(regclass, text[])', '2984c8889fff21f8'),
 ('function', 'private.begin_maintenance(integer)', '088d0e86be4e5de8'),
 ('function', 'private.change_encryption_key()', 'efd684eb06f0821f'),
 ('function', 'private.check_days(integer)', '739631c4a50e9526'),
@@ -280,14 +280,14 @@ insert into wanted (kind, name, digest) values
 ('function', 'private.tg_api_configurations__refuse_unencrypted()', '7cad65822d7353b6'),
 ('function', 'private.tg_api_configurations__reset_verdict()', 'd98912c5ce0570ec'),
 ('function', 'private.tg_api_providers__keep_address()', 'da7f5876de036810'),
-('function', 'private.tg_audit_api_providers()', '0d8fb5e13ce2463d'),
-('function', 'private.tg_audit_feedback()', 'ea38d8698b490682'),
-('function', 'private.tg_audit_feedback_categories()', '72ef36f9ca081fd7'),
-('function', 'private.tg_audit_feedback_tag_assignments()', '00d5e105bee14f1d'),
-('function', 'private.tg_audit_feedback_tags()', '50f40e481af596e2'),
-('function', 'private.tg_audit_prompt_frameworks()', 'fe7900fcb11e3a59'),
+('function', 'private.tg_audit_api_providers()', 'ab7813aa93d1c9a4'),
+('function', 'private.tg_audit_feedback()', '6c699e46f43aaa7d'),
+('function', 'private.tg_audit_feedback_categories()', '0f5fc9377b39e338'),
+('function', 'private.tg_audit_feedback_tag_assignments()', '033211095d27230a'),
+('function', 'private.tg_audit_feedback_tags()', '2a5044fda2506329'),
+('function', 'private.tg_audit_prompt_frameworks()', '1f9d047e19837dde'),
 ('function', 'private.tg_audit_row()', '8b85c3c21a881cb9'),
-('function', 'private.tg_audit_system_config()', '9aed8dc54725fb99'),
+('function', 'private.tg_audit_system_config()', '96f3f568c5a7756a'),
 ('function', 'private.tg_audit_truncate()', '1931c78089f3c2ac'),
 ('function', 'private.tg_feedback__forget_author()', '6f4049588c5a3c17'),
 ('function', 'private.tg_feedback__stamp_response()', '13247c8038faf44e'),
@@ -384,7 +384,7 @@ insert into wanted (kind, name, digest) values
 ('grants', 'private.user_sign_ins_daily', 'd41d8cd98f00b204'),
 ('grants', 'private.user_usage_daily', 'd41d8cd98f00b204'),
 ('grants', 'private.weekly_retention', 'd41d8cd98f00b204'),
-('grants', 'public.api_configurations', '77ae27894f38b4f9'),
+('grants', 'public.api_configurations', '87c2da665a3bcf93'),
 ('grants', 'public.api_providers', 'bf1a7def4e14f513'),
 ('grants', 'public.api_usage_logs', '843d17f02b8e713e'),
 ('grants', 'public.audit_log', '7fcb478567365c78'),
@@ -496,7 +496,7 @@ insert into wanted (kind, name, digest) values
 ('keeping', 'private.prompt_search', '65655a78ca0f3d83'),
 ('keeping', 'private.prompts_daily', '65655a78ca0f3d83'),
 ('keeping', 'private.published_prompts', '65655a78ca0f3d83'),
-('keeping', 'private.rate_limit_counters', '65655a78ca0f3d83'),
+('keeping', 'private.rate_limit_counters', '4fbfb0df9b0d69e3'),
 ('keeping', 'private.rate_limits', '65655a78ca0f3d83'),
 ('keeping', 'private.rollups', '65655a78ca0f3d83'),
 ('keeping', 'private.secrets', '65655a78ca0f3d83'),
@@ -508,7 +508,7 @@ insert into wanted (kind, name, digest) values
 ('keeping', 'private.user_sign_ins_daily', '65655a78ca0f3d83'),
 ('keeping', 'private.user_usage_daily', '65655a78ca0f3d83'),
 ('keeping', 'private.weekly_retention', '65655a78ca0f3d83'),
-('keeping', 'public.api_configurations', '65655a78ca0f3d83'),
+('keeping', 'public.api_configurations', '88bd55ee9cf1579e'),
 ('keeping', 'public.api_providers', '65655a78ca0f3d83'),
 ('keeping', 'public.api_usage_logs', '65655a78ca0f3d83'),
 ('keeping', 'public.audit_log', '65655a78ca0f3d83'),
@@ -518,7 +518,7 @@ insert into wanted (kind, name, digest) values
 ('keeping', 'public.feedback_tag_assignments', '65655a78ca0f3d83'),
 ('keeping', 'public.feedback_tags', '65655a78ca0f3d83'),
 ('keeping', 'public.prompt_frameworks', '65655a78ca0f3d83'),
-('keeping', 'public.prompt_history', '65655a78ca0f3d83'),
+('keeping', 'public.prompt_history', 'f0ea8b45ecc9c5ab'),
 ('keeping', 'public.prompt_templates', '65655a78ca0f3d83'),
 ('keeping', 'public.security_events', '65655a78ca0f3d83'),
 ('keeping', 'public.system_config', '65655a78ca0f3d83'),
@@ -760,16 +760,23 @@ pieces as (
         relations.name,
         string_agg(
             format(
-                '%s %s%s%s', field.attname, format_type(field.atttypid, field.atttypmod),
+                '%s %s%s%s%s%s%s', field.attname, format_type(field.atttypid, field.atttypmod),
+                case
+                    when field.attcollation <> kind.typcollation then ' collate ' || field.attcollation::regcollation
+                end,
                 case when field.attnotnull then ' not null' end,
                 case when field.attgenerated = '' then ' default ' else ' generated as ' end
-                || pg_get_expr(fallback.adbin, fallback.adrelid)
+                || pg_get_expr(fallback.adbin, fallback.adrelid),
+                case when field.attidentity <> '' then ' identity ' || field.attidentity::text end,
+                -- Estimates tell of rows that a policy hides.
+                case when field.attstattarget >= 0 then ' statistics ' || field.attstattarget end
             ), e'\n'
             order by field.attname
         ) as definition
     from relations
     inner join pg_catalog.pg_attribute as field
         on relations.oid = field.attrelid and field.attnum > 0 and not field.attisdropped
+    inner join pg_catalog.pg_type as kind on field.atttypid = kind.oid
     left join pg_catalog.pg_attrdef as fallback
         on field.attrelid = fallback.adrelid and field.attnum = fallback.adnum
     group by relations.name
@@ -875,11 +882,18 @@ pieces as (
         'keeping' as kind,
         relations.name,
         format(
-            '%s, replica identity %s%s',
+            '%s, replica identity %s%s%s',
             case relations.relpersistence when 'u' then 'unlogged' else 'logged' end, relations.relreplident,
             case
                 when relations.relowner <> installed.nspowner
                     then ', owned by ' || pg_get_userbyid(relations.relowner)
+            end,
+            -- A view's are with its text.
+            case
+                when relations.relkind in ('r', 'p') then ', ' || (
+                    select string_agg(parameter, ', ' order by parameter)
+                    from unnest(relations.reloptions) as parameter
+                )
             end
         ) as definition
     from relations
@@ -890,7 +904,7 @@ pieces as (
         'role' as kind,
         caller.rolname::text as name,
         format(
-            '%s%s%s%s%sin %s', case when caller.rolsuper then 'superuser, ' end,
+            '%s%s%s%s%sin %s%s', case when caller.rolsuper then 'superuser, ' end,
             case when caller.rolbypassrls then 'bypasses row security, ' end,
             case when caller.rolcreaterole then 'makes roles, ' end,
             case when caller.rolcreatedb then 'makes databases, ' end,
@@ -900,10 +914,62 @@ pieces as (
                 from pg_catalog.pg_auth_members as membership
                 where membership.member = caller.oid
                 order by rolname
+            ),
+            -- How long a statement may take is the operator's business.
+            (
+                select string_agg(', set ' || item.setting, '' order by item.setting)
+                from pg_catalog.pg_db_role_setting as given
+                cross join lateral unnest(given.setconfig) as item (setting)
+                where given.setrole = caller.oid and item.setting not like '%timeout=%'
             )
         ) as definition
     from pg_catalog.pg_roles as caller
     where caller.rolname in ('anon', 'authenticated', 'app_admin')
+    union all
+    -- What happens besides, or instead.
+    select
+        'rule' as kind,
+        format('%s: %s', relations.name, rewritten.rulename) as name,
+        pg_get_ruledef(rewritten.oid) as definition
+    from pg_catalog.pg_rewrite as rewritten
+    inner join relations on rewritten.ev_class = relations.oid and rewritten.rulename <> '_RETURN'
+    union all
+    select
+        'event trigger' as kind,
+        hook.evtname::text as name,
+        format('%s %s %s', hook.evtevent, hook.evtenabled, hook.evtfoid::regproc) as definition
+    from pg_catalog.pg_event_trigger as hook
+    inner join pg_catalog.pg_proc as worker on hook.evtfoid = worker.oid
+    inner join pg_catalog.pg_namespace as installed on installed.nspname = 'private'
+    -- The platform has some.
+    where
+        hook.evtowner = installed.nspowner
+        or worker.pronamespace in ('public'::regnamespace, 'private'::regnamespace, 'archive'::regnamespace)
+    union all
+    -- What leaves the database, what is told of it by estimates, and what whoever comes may do with what comes.
+    select
+        'publication' as kind,
+        format('%I of %I.%I', published.pubname, published.schemaname, published.tablename) as name,
+        'publishes' as definition
+    from pg_catalog.pg_publication_tables as published
+    where published.schemaname in ('public', 'private', 'archive')
+    union all
+    select
+        'statistics' as kind,
+        format('%s: %s', relations.name, known.stxname) as name,
+        pg_get_statisticsobjdef(known.oid) as definition
+    from pg_catalog.pg_statistic_ext as known
+    inner join relations on known.stxrelid = relations.oid
+    union all
+    select
+        'default privileges' as kind,
+        format('%s: %s', namespace.nspname, fallback.defaclobjtype) as name,
+        string_agg(fallback.defaclacl::text, e'\n' order by fallback.defaclacl::text) as definition
+    from pg_catalog.pg_default_acl as fallback
+    inner join pg_catalog.pg_namespace as namespace on fallback.defaclnamespace = namespace.oid
+    -- Those of public are the platform's.
+    where namespace.nspname in ('private', 'archive')
+    group by namespace.nspname, fallback.defaclobjtype
     union all
     select
         'function' as kind,
@@ -980,11 +1046,14 @@ pieces as (
 select
     pieces.kind,
     pieces.name,
-    left(md5(regexp_replace(
-        coalesce(pieces.definition, ''),
-        '\m(?!(public|private|archive|auth|extensions|pg_catalog)\M)[a-z_0-9]+\.(?=[a-z_"*])|\s+|[()]'
-        '|::text\[\]|(?<=character varying)\)::text', '', 'g'
-    )), 16) as digest,
+    left(md5(translate(replace(
+        replace(
+            regexp_replace(
+                coalesce(pieces.definition, ''),
+                '\m(?!(public|private|archive|auth|extensions|pg_catalog)\M)[a-z_0-9]+\.(?=[a-z_"*])', '', 'g'
+            ), '::text[]', ''
+        ), 'character varying)::text', 'character varying)'
+    ), e'() \n\t', '')), 16) as digest,
     pieces.definition
 from pieces
 order by pieces.kind, pieces.name;

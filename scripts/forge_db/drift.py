@@ -66,9 +66,9 @@ def _lines(expected: str | None, actual: str | None) -> Iterator[str]:
 def command(database_url: str) -> None:
     """Compare a live database with the schema files.
 
-    Tables, columns, constraints, policies, grants, functions, triggers, indexes, views and seed rows, each by its
-    definition. Prints what is missing, extra or different (- as the files say, + as it is) and then exits 1. Builds
-    the schema on a server of its own to compare with, so it needs no other database.
+    Tables, columns, constraints, policies, grants, functions, triggers, indexes, views, seed rows, and whatever else
+    decides who may do what, each by its definition. Prints what is missing, extra or different (- as the files say, +
+    as it is) and then exits 1. Builds the schema on a server of its own to compare with, so it needs no other database.
 
     \b
     Examples:

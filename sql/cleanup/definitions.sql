@@ -62,16 +62,23 @@ pieces as (
         relations.name,
         string_agg(
             format(
-                '%s %s%s%s', field.attname, format_type(field.atttypid, field.atttypmod),
+                '%s %s%s%s%s%s%s', field.attname, format_type(field.atttypid, field.atttypmod),
+                case
+                    when field.attcollation <> kind.typcollation then ' collate ' || field.attcollation::regcollation
+                end,
                 case when field.attnotnull then ' not null' end,
                 case when field.attgenerated = '' then ' default ' else ' generated as ' end
-                || pg_get_expr(fallback.adbin, fallback.adrelid)
+                || pg_get_expr(fallback.adbin, fallback.adrelid),
+                case when field.attidentity <> '' then ' identity ' || field.attidentity::text end,
+                -- Estimates tell of rows that a policy hides.
+                case when field.attstattarget >= 0 then ' statistics ' || field.attstattarget end
             ), e'\n'
             order by field.attname
         ) as definition
     from relations
     inner join pg_catalog.pg_attribute as field
         on relations.oid = field.attrelid and field.attnum > 0 and not field.attisdropped
+    inner join pg_catalog.pg_type as kind on field.atttypid = kind.oid
     left join pg_catalog.pg_attrdef as fallback
         on field.attrelid = fallback.adrelid and field.attnum = fallback.adnum
     group by relations.name
@@ -177,11 +184,18 @@ pieces as (
         'keeping' as kind,
         relations.name,
         format(
-            '%s, replica identity %s%s',
+            '%s, replica identity %s%s%s',
             case relations.relpersistence when 'u' then 'unlogged' else 'logged' end, relations.relreplident,
             case
                 when relations.relowner <> installed.nspowner
                     then ', owned by ' || pg_get_userbyid(relations.relowner)
+            end,
+            -- A view's are with its text.
+            case
+                when relations.relkind in ('r', 'p') then ', ' || (
+                    select string_agg(parameter, ', ' order by parameter)
+                    from unnest(relations.reloptions) as parameter
+                )
             end
         ) as definition
     from relations
@@ -192,7 +206,7 @@ pieces as (
         'role' as kind,
         caller.rolname::text as name,
         format(
-            '%s%s%s%s%sin %s', case when caller.rolsuper then 'superuser, ' end,
+            '%s%s%s%s%sin %s%s', case when caller.rolsuper then 'superuser, ' end,
             case when caller.rolbypassrls then 'bypasses row security, ' end,
             case when caller.rolcreaterole then 'makes roles, ' end,
             case when caller.rolcreatedb then 'makes databases, ' end,
@@ -202,10 +216,62 @@ pieces as (
                 from pg_catalog.pg_auth_members as membership
                 where membership.member = caller.oid
                 order by rolname
+            ),
+            -- How long a statement may take is the operator's business.
+            (
+                select string_agg(', set ' || item.setting, '' order by item.setting)
+                from pg_catalog.pg_db_role_setting as given
+                cross join lateral unnest(given.setconfig) as item (setting)
+                where given.setrole = caller.oid and item.setting not like '%timeout=%'
             )
         ) as definition
     from pg_catalog.pg_roles as caller
     where caller.rolname in ('anon', 'authenticated', 'app_admin')
+    union all
+    -- What happens besides, or instead.
+    select
+        'rule' as kind,
+        format('%s: %s', relations.name, rewritten.rulename) as name,
+        pg_get_ruledef(rewritten.oid) as definition
+    from pg_catalog.pg_rewrite as rewritten
+    inner join relations on rewritten.ev_class = relations.oid and rewritten.rulename <> '_RETURN'
+    union all
+    select
+        'event trigger' as kind,
+        hook.evtname::text as name,
+        format('%s %s %s', hook.evtevent, hook.evtenabled, hook.evtfoid::regproc) as definition
+    from pg_catalog.pg_event_trigger as hook
+    inner join pg_catalog.pg_proc as worker on hook.evtfoid = worker.oid
+    inner join pg_catalog.pg_namespace as installed on installed.nspname = 'private'
+    -- The platform has some.
+    where
+        hook.evtowner = installed.nspowner
+        or worker.pronamespace in ('public'::regnamespace, 'private'::regnamespace, 'archive'::regnamespace)
+    union all
+    -- What leaves the database, what is told of it by estimates, and what whoever comes may do with what comes.
+    select
+        'publication' as kind,
+        format('%I of %I.%I', published.pubname, published.schemaname, published.tablename) as name,
+        'publishes' as definition
+    from pg_catalog.pg_publication_tables as published
+    where published.schemaname in ('public', 'private', 'archive')
+    union all
+    select
+        'statistics' as kind,
+        format('%s: %s', relations.name, known.stxname) as name,
+        pg_get_statisticsobjdef(known.oid) as definition
+    from pg_catalog.pg_statistic_ext as known
+    inner join relations on known.stxrelid = relations.oid
+    union all
+    select
+        'default privileges' as kind,
+        format('%s: %s', namespace.nspname, fallback.defaclobjtype) as name,
+        string_agg(fallback.defaclacl::text, e'\n' order by fallback.defaclacl::text) as definition
+    from pg_catalog.pg_default_acl as fallback
+    inner join pg_catalog.pg_namespace as namespace on fallback.defaclnamespace = namespace.oid
+    -- Those of public are the platform's.
+    where namespace.nspname in ('private', 'archive')
+    group by namespace.nspname, fallback.defaclobjtype
     union all
     select
         'function' as kind,
@@ -282,11 +348,14 @@ pieces as (
 select
     pieces.kind,
     pieces.name,
-    left(md5(regexp_replace(
-        coalesce(pieces.definition, ''),
-        '\m(?!(public|private|archive|auth|extensions|pg_catalog)\M)[a-z_0-9]+\.(?=[a-z_"*])|\s+|[()]'
-        '|::text\[\]|(?<=character varying)\)::text', '', 'g'
-    )), 16) as digest,
+    left(md5(translate(replace(
+        replace(
+            regexp_replace(
+                coalesce(pieces.definition, ''),
+                '\m(?!(public|private|archive|auth|extensions|pg_catalog)\M)[a-z_0-9]+\.(?=[a-z_"*])', '', 'g'
+            ), '::text[]', ''
+        ), 'character varying)::text', 'character varying)'
+    ), e'() \n\t', '')), 16) as digest,
     pieces.definition
 from pieces
 order by pieces.kind, pieces.name;

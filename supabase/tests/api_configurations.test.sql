@@ -5,7 +5,7 @@ begin;
 
 set local search_path = public, extensions;
 set local client_min_messages = warning;
-select plan(65);
+select plan(73);
 
 -- People: the first one speaks -----------------------------------------------------------------------------------
 
@@ -117,7 +117,8 @@ select set_eq(
     $$ values
     ('select', '{*}'::text[]),
     ('insert', '{*}'::text[]),
-    ('update', '{*}'::text[]),
+    ('update', '{api_key_encrypted, is_active, is_validated, last_used_at, last_validated_at, provider,
+        updated_at, usage_count, validation_error}'::text[]),
     ('delete', '{*}'::text[])
     $$,
     'service_role has these rights and no others'
@@ -153,8 +154,16 @@ from (values
     ('service_role', $$insert on conflict (user_id, provider) do update set api_key_encrypted = 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM='$$, '1'),
     ('service_role', $$update public.api_configurations set api_key_encrypted = 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM='$$, '1'),
     ('service_role', $$update public.api_configurations set api_key_encrypted = 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM=' where id is not null returning id$$, '1'),
-    ('service_role', $$update public.api_configurations set user_id = '00000000-0000-4000-8000-000000000003'$$, '1'),
-    ('service_role', $$update public.api_configurations set user_id = '00000000-0000-4000-8000-000000000001'$$, '1'),
+    ('service_role', $$update public.api_configurations set is_active = 'false'$$, '1'),
+    ('service_role', $$update public.api_configurations set is_validated = 'true'$$, '1'),
+    ('service_role', $$update public.api_configurations set last_used_at = '2001-01-01 00:00:18+00'$$, '1'),
+    ('service_role', $$update public.api_configurations set last_validated_at = '2001-01-01 00:00:15+00'$$, '1'),
+    ('service_role', $$update public.api_configurations set provider = 'gemini'$$, '1'),
+    ('service_role', $$update public.api_configurations set updated_at = '2001-01-01 00:00:20+00'$$, '1'),
+    ('service_role', $$update public.api_configurations set usage_count = '18'$$, '1'),
+    ('service_role', $$update public.api_configurations set validation_error = 'probe_16'$$, '1'),
+    ('service_role', $$update public.api_configurations set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501'),
+    ('service_role', $$update public.api_configurations set user_id = '00000000-0000-4000-8000-000000000001'$$, '42501'),
     ('service_role', $$delete from public.api_configurations$$, '1'),
     ('service_role', $$delete from public.api_configurations where id is not null returning id$$, '1')
 ) as tried (speaker, statement, expected);
