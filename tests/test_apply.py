@@ -482,3 +482,26 @@ def test_the_first_one_keeps_nobody_from_signing_in_for_long(empty_database: Dat
     assert result.exit_code == 1
     assert "canceling statement due to lock timeout" in result.stderr
     assert rows(empty_database, SCHEMAS) == before
+
+
+@pytest.mark.one_platform
+def test_an_extension_that_the_platform_makes_its_own_stops_nothing(empty_database: Database) -> None:
+    """As supautils does: postgres may create it, and somebody else owns it then."""
+    with empty_database.connect(SUPERUSER, autocommit=True) as platform:
+        platform.execute("drop extension pgcrypto cascade")
+        platform.execute(
+            """
+            create function extensions.take() returns event_trigger language plpgsql security definer as $$
+            begin
+                update pg_catalog.pg_extension set extowner = 'supabase_admin'::regrole where extname = 'pgcrypto';
+            end $$;
+            create event trigger take on ddl_command_end when tag in ('CREATE EXTENSION')
+            execute function extensions.take()
+            """
+        )
+        migrations.apply(empty_database.url())
+        found = platform.execute(
+            "select extowner::regrole::text, obj_description(oid, 'pg_extension') from pg_extension "
+            "where extname = 'pgcrypto'"
+        )
+        assert found.fetchone() == ("supabase_admin", "cryptographic functions")

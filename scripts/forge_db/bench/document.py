@@ -111,7 +111,7 @@ def chart(results: list[Found]) -> str:
         it["name"]: facts.margin(it["ratio"], it["bar"]) for it in results if not it["name"].startswith("growth_")
     }
     ranked = sorted(((margin, name) for name, margin in margins.items() if margin), reverse=True)
-    drawn = str(charts.times([name for _, name in ranked], {"times": [margin for margin, _ in ranked]}))
+    drawn = str(charts.times([name for _, name in ranked], [margin for margin, _ in ranked]))
     style = f":root {{ {LIGHT} font-family: sans-serif; }} @media (prefers-color-scheme: dark) {{ :root {{ {DARK} }} }}"
     # Without a script, and with a name that is no other each time: the same figures, the same file.
     drawn = re.sub(r"<script.*?</script>", "", drawn, flags=re.DOTALL)

@@ -83,7 +83,7 @@ def pictures(found: Row) -> Row:
     """The charts by section; none where there is nothing to draw."""
     largest = found["sizes"][:15]
     used = [it for it in found["indexes"] if it["scans"]][:20]
-    measured = [it for it in found["bench"] if it["margin"]]
+    measured = sorted((it for it in found["bench"] if it["margin"]), key=lambda it: it["margin"], reverse=True)
     drawn: Row = {
         "sizes": charts.bars(
             [it["table_name"] for it in largest],
@@ -103,7 +103,7 @@ def pictures(found: Row) -> Row:
     if used:
         drawn["indexes"] = charts.bars([it["index_name"] for it in used], {"scans": [it["scans"] for it in used]})
     if measured:
-        drawn["bench"] = charts.times([it["name"] for it in measured], {"times": [it["margin"] for it in measured]})
+        drawn["bench"] = charts.times([it["name"] for it in measured], [it["margin"] for it in measured])
     return drawn
 
 

@@ -60,17 +60,20 @@ def over_time(days: Sequence[Any], series: Mapping[str, Sequence[float | None]],
 
 def bars(names: Sequence[str], series: Mapping[str, Sequence[float]], unit: str = "") -> Markup:
     """A line for each name, its bars one behind the other."""
+    series = {name: [float(value) for value in values] for name, values in series.items()}
     return listed(pygal.HorizontalStackedBar, names, series, value_formatter=lambda value: short(value, unit))
 
 
-def times(names: Sequence[str], series: Mapping[str, Sequence[float]]) -> Markup:
-    """A bar for each name, to the right of 1 for what is more and to the left for what is less."""
+def times(names: Sequence[str], values: Sequence[float]) -> Markup:
+    """A bar for each name: to the right of 1 for what is more, to the left and in red for what is less."""
+    drawn = [it if it >= 1 else {"value": it, "color": "var(--critical)"} for it in values]
     return listed(
-        pygal.HorizontalBar, names, series, logarithmic=True, zero=1, value_formatter=lambda value: f"{value:g}×"
-    )
+        pygal.HorizontalBar, names, {"times": drawn}, logarithmic=True, zero=1,
+        value_formatter=lambda value: f"{value:g}×",
+    )  # fmt: skip
 
 
-def listed(kind: Any, names: Sequence[str], series: Mapping[str, Sequence[float]], **options: Any) -> Markup:
+def listed(kind: Any, names: Sequence[str], series: Mapping[str, Sequence[Any]], **options: Any) -> Markup:
     chart = kind(
         width=860, height=70 + 26 * len(names), spacing=6, truncate_label=60, min_scale=3, max_scale=6,
         **COMMON | {"show_legend": len(series) > 1} | options,
@@ -78,7 +81,7 @@ def listed(kind: Any, names: Sequence[str], series: Mapping[str, Sequence[float]
     # From the top, as one reads.
     chart.x_labels = list(reversed(names))
     for name, values in series.items():
-        chart.add(name, [float(value) for value in reversed(values)])
+        chart.add(name, list(reversed(values)))
     return drawn(chart)
 
 
