@@ -149,6 +149,8 @@ WRONG = {
     "status of staff": "await server.rpc('respond_to_feedback', "
     "{ feedback_id: owner, response: 'x', new_status: 'done' });",
     "missing required field": "await user.from('prompt_history').insert({ user_id: owner, model: 'm' });",
+    "one required field": "const { data } = await user.from('prompt_history')"
+    f".insert({{ {PROMPT.rpartition(', ')[0]} }}).select('id').single(); return data;",
     "required field of a type": "const it: TablesInsert<'feedback'> = { rating: 5 }; return it;",
     "null where the table has none": "const it: Tables<'feedback'>['message'] = null; return it;",
     "forgotten null": "const { data } = await user.from('feedback').select('rating').single();"
@@ -164,6 +166,36 @@ WRONG = {
     "key of a shape": "const it: Result<'health_check'>['checks'][0]['state'] = 'ok'; return it;",
 }
 
+# What the compiler says of each, so that none is refused for a slip of the pen.
+SAID = {
+    "column of an insert": "Type 'string' is not assignable to type 'never'",
+    "column of an update": "'colour' does not exist",
+    "column of a select": "column 'state' does not exist on 'feedback'",
+    "column of a filter": "'\"stat\"' is not assignable",
+    "table": "'\"prompts\"' is not assignable",
+    "function": "'\"check_rate_limits\"' is not assignable",
+    "argument": "'name' does not exist",
+    "missing argument": "Property 'api_key' is missing",
+    "status outside the list": "'\"done\"' is not assignable to type 'PromptHistoryStatus",
+    "status in an update": "'\"done\"' is not assignable to type 'PromptHistoryStatus",
+    "status in a filter": "'\"new\"' is not assignable to parameter of type 'NonNullable<FeedbackStatus>'",
+    "status of staff": "'\"done\"' is not assignable to type 'FeedbackStatus",
+    "missing required field": "is missing the following properties",
+    "one required field": "Property 'user_input' is missing",
+    "required field of a type": "Property 'message' is missing",
+    "null where the table has none": "'null' is not assignable to type 'string'",
+    "forgotten null": "Object is possibly 'null'",
+    "column that users may not write": "'usage_count' does not exist",
+    "column that users may not insert": "Type 'string' is not assignable to type 'never'",
+    "table without writing": "Type 'string' is not assignable to type 'never'",
+    "function of the server": "'\"decrypt_api_key\"' is not assignable",
+    "table of staff only": "'\"audit_log\"' is not assignable",
+    "key of analytics": "'p90_ms' does not exist",
+    "figure that may be missing": "'it.cost_usd' is possibly 'undefined'",
+    "shape of feedback's figures": "'never[]' is not assignable to type 'Record<string, FeedbackFigures>'",
+    "key of a shape": "'state' does not exist on type 'Check'",
+}
+
 
 @pytest.mark.supabase_cli
 def test_right_code_compiles_and_wrong_code_does_not(tmp_path: Path) -> None:
@@ -171,9 +203,14 @@ def test_right_code_compiles_and_wrong_code_does_not(tmp_path: Path) -> None:
     files = {f"right-{number}.ts": f"{HEAD}{line}\n}}" for number, line in enumerate(RIGHT.values())}
     files |= {f"wrong-{number}.ts": f"{HEAD}{line}\n}}" for number, line in enumerate(WRONG.values())}
     said = compiled(tmp_path, files)
-    refused = set(re.findall(r"^(\w+-\d+\.ts)\(", said, re.MULTILINE))
-    assert [name for n, name in enumerate(RIGHT) if f"right-{n}.ts" in refused] == [], said
-    assert [name for n, name in enumerate(WRONG) if f"wrong-{n}.ts" not in refused] == []
+    refused: dict[str, list[str]] = {}
+    # What is indented belongs to the error above it.
+    for name, error in re.findall(r"^(\w+-\d+)\.ts\(.*?\): (.*\n(?:  .*\n)*)", f"{said}\n", re.MULTILINE):
+        refused.setdefault(name, []).append(error)
+    assert [it for number, it in enumerate(RIGHT) if f"right-{number}" in refused] == [], said
+    for number, it in enumerate(WRONG):
+        (error,) = refused[f"wrong-{number}"]
+        assert SAID[it] in error, it
 
 
 # What fits ------------------------------------------------------------------------------------------------------------
