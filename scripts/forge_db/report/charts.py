@@ -39,6 +39,7 @@ COMMON = {
     "explicit_size": False,
     "show_legend": True,
     "legend_at_bottom": True,
+    "legend_at_bottom_columns": 5,
     "legend_box_size": 12,
     "margin": 8,
     "margin_right": 36,
@@ -50,7 +51,8 @@ def over_time(days: Sequence[Any], series: Mapping[str, Sequence[float | None]],
     chart = pygal.Line(
         width=860, height=280, fill=len(series) == 1, show_dots=len(days) < 20, dots_size=3,
         x_labels_major_every=max(1, len(days) // 8), show_minor_x_labels=False, truncate_label=10,
-        include_x_axis=True, min_scale=3, max_scale=6, value_formatter=lambda value: short(value, unit), **COMMON,
+        include_x_axis=True, min_scale=3, max_scale=6, value_formatter=lambda value: short(value, unit),
+        **COMMON | {"show_legend": len(series) > 1},
     )  # fmt: skip
     chart.x_labels = [f"{day:%d %b}" for day in days]
     for name, values in series.items():
