@@ -90,6 +90,12 @@ def test_every_block_is_of_a_kind_that_is_tried() -> None:
     assert len(STATEMENTS) >= 8
     languages = {it.language for it in HERE}
     assert languages <= {"sh", "bash", "console", "sql", "cron", "js"}
+    # Nor does a command pass for something that is only shown.
+    for it in blocks():
+        if not it.language and it.document not in TRIED_ELSEWHERE:
+            assert not re.search(
+                r"^(?:\$ |[\d*]\S* \S+ \S+ \S+ \S+ )?(?:psql|forge-db|make|supabase) ", it.text, re.M
+            ), it
     # JavaScript is in documents that have tests of their own; one call in another has its function checked below.
     for it in HERE:
         if it.language == "js":
