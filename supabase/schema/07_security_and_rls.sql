@@ -3467,8 +3467,8 @@ for delete to app_admin
 using ((select public.is_admin()));
 
 -- api_configurations -----------------------------------------------------------
--- User: own keys, but not the verdicts and counters. Staff: nothing; keys are none of their business. Server: all, but a
--- key that is stored never becomes somebody else's.
+-- User: own keys, but not the verdicts and counters. Staff: nothing; keys are none of their business. Server: all, but
+-- a key that is stored never becomes somebody else's.
 revoke all on public.api_configurations from public, anon, authenticated, service_role, app_admin;
 grant select, delete,
 insert (user_id, provider, api_key_encrypted, is_active),
