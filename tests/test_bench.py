@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from forge_db.bench import cluster, comparison, data, document, growth, plans, resources, special
 from forge_db.bench.kept import Kept
-from forge_db.bench.results import NO_BAR, Result
+from forge_db.bench.results import NO_BAR, OUT_OF_REACH, Result
 from forge_db.bench.sizes import FULL, QUICK, Size
 from forge_db.bench.stage import Stage
 from forge_db.cli import main
@@ -93,6 +93,9 @@ def test_every_workload_has_one_bar_unless_it_is_there_to_compare_with() -> None
         ({"time": 3}, 10.0, 30.0, True),
         ({"time": 3}, 10.0, 31.0, False),
         ({}, 10.0, 1000.0, True),
+        ({"speed": 2, "floor": "c"}, 19.0, 10.0, False),  # the floor reaches 3
+        ({"speed": 4, "floor": "c"}, 15.0, 10.0, True),
+        ({"speed": 4, "floor": "c"}, 14.0, 10.0, False),
     ],
 )
 def test_a_bar_is_a_bar(
@@ -101,10 +104,11 @@ def test_a_bar_is_a_bar(
     measured = Stage(cast(Server, None), LITTLE, "bench")
     monkeypatch.setattr(measured, "run", lambda *_: None)
     monkeypatch.setattr(plans, "explain", lambda *_, **__: plans.Explained("Result", 3))
-    monkeypatch.setattr(measured, "pgbench", lambda script, **_: {"a": ours, "b": baseline}[script])
+    monkeypatch.setattr(measured, "pgbench", lambda script, **_: {"a": ours, "b": baseline, "c": 30.0}[script])
     result = comparison.compare(measured, "x", {"what": "x", "ours": "a", "baseline": "b"} | workload)
     assert result.holds is holds
-    assert result.buffers == {"ours": 3, "baseline": 3}
+    assert {side: result.buffers[side] for side in ("ours", "baseline")} == {"ours": 3, "baseline": 3}
+    assert result.bar.endswith(OUT_OF_REACH) is ("floor" in workload and workload["speed"] > 3)
 
 
 def test_an_unknown_workload_is_a_wrong_call() -> None:
@@ -284,6 +288,7 @@ def test_every_line_of_a_run_is_in_the_document(tmp_path: Path) -> None:
             "ours_wins", "a | b", "9/s", "1/s", "9.00", "≥ 3", True, {}, {"ours": 4, "baseline": 5}, {"ours": "Scan"}
         ),
         Result("ours_loses", "c", "1/s", "9/s", "9.00 (floor 4.00)", "≤ 3", False),
+        Result("nobody_wins", "f", "1/s", "2/s", "0.50 (floor 0.90)", f"≥ 3{OUT_OF_REACH}", True),
         Result("growth_x", "d", "1, 1, 1 ms", "", "0.00", "≤ 0.1", True),
         Result("shown", "e", "1/s", "9/s", "9.00", NO_BAR, True),
     ]
@@ -296,7 +301,9 @@ def test_every_line_of_a_run_is_in_the_document(tmp_path: Path) -> None:
     page = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
     assert "| `ours_wins` | 9/s | 1/s | 9.00 | ≥ 3 | holds | 4 / 5 |" in page
     assert "| 9.00 (floor 4.00) | ≤ 3 | **fails** |" in page
-    assert "3 bars, of which 2 hold; these do not: `ours_loses`" in page
+    assert "4 bars, of which 2 hold; these do not: `ours_loses`" in page
+    assert "no design could meet, and ours is at more than half of the floor: `nobody_wins` (0.50" in page
+    assert "| 0.50 (floor 0.90) | ≥ 3 (out of reach) |  |  |" in page
     assert "| `growth_x` | 1, 1, 1 ms | 0.00 | ≤ 0.1 | holds |" in page
     assert "| e | 1/s | 9/s | 9.00 |" in page
     chart = ElementTree.parse(tmp_path / "benchmarks.svg")

@@ -13,7 +13,7 @@ import jinja2
 
 from forge_db import paths
 from forge_db.bench import data
-from forge_db.bench.results import NO_BAR
+from forge_db.bench.results import NO_BAR, OUT_OF_REACH
 from forge_db.bench.sizes import FULL
 from forge_db.report import charts, facts
 
@@ -64,6 +64,7 @@ def render(found: Found) -> dict[str, str]:
         carried=carried(results),
         barred=[it for it in results if not without_bar(it)],
         failing=[it for it in results if not it["holds"]],
+        beyond=[it for it in results if it["holds"] and it["bar"].endswith(OUT_OF_REACH)],
         full=asdict(FULL),
         designs=designs(),
         planned=[it for it in results if it["plans"]],

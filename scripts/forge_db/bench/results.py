@@ -7,6 +7,8 @@ from time import perf_counter
 
 # The bar of what is only there to compare with, or to reckon with.
 NO_BAR = "–"
+# Where the floor itself misses a bar, no design can meet it: half of the floor is asked.
+OUT_OF_REACH = " (out of reach)"
 
 
 @dataclass(frozen=True)

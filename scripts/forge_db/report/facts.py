@@ -120,7 +120,7 @@ def benchmark(path: Path) -> list[Row]:
 
 def margin(ratio: str, bar: str) -> float | None:
     """2 where a ratio is twice as good as its bar; nothing where there is no ratio to compare."""
-    asked = re.fullmatch(r"([≥≤]) (1/)?([\d.,]+)", bar)
+    asked = re.fullmatch(r"([≥≤]) (1/)?([\d.,]+)( \(out of reach\))?", bar)
     found = re.fullmatch(r"(1/)?([\d.,]+)( \(floor [\d.,]+\))?", ratio)
     if not asked or not found:
         return None
