@@ -46,14 +46,16 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """What asks for `platform` runs on every one that was chosen, what asks for `cluster` on every version of them.
 
-    Unless told where to run, only who may do what is tried on every one: the rest on the first and the last, which
-    differ in version and in regime, and so see each of both.
+    Unless told where to run, only who may do what, and what asks for it, is tried on every one: the rest on the first
+    and the last, which differ in version and in regime, and so see each of both.
     """
     names = chosen_platforms(metafunc.config)
     if "platform" in metafunc.fixturenames:
         if metafunc.definition.get_closest_marker("one_platform"):
             names = names[:1]
-        elif not metafunc.config.getoption("--platform") and not metafunc.definition.get_closest_marker("access"):
+        elif not metafunc.config.getoption("--platform") and not any(
+            map(metafunc.definition.get_closest_marker, ("access", "every_platform"))
+        ):
             names = list(dict.fromkeys([names[0], names[-1]]))
         metafunc.parametrize("platform", names, indirect=True, scope="session")
     elif "cluster" in metafunc.fixturenames:

@@ -36,6 +36,7 @@ def test_nobody_changes_what_another_sees_beyond_the_contract(
 
 
 @pytest.mark.slow
+@pytest.mark.one_platform
 def test_nobody_changes_it_in_2000_sequences_either(connection: psycopg.Connection) -> None:
     play(connection, 2000, SEED)
 

@@ -124,6 +124,7 @@ def test_every_row_is_accounted_for(upgraded: Database) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.every_platform
 @pytest.mark.parametrize("versions", [(), legacy.VERSIONS[4:7], legacy.VERSIONS], ids=["none", "three", "all"])
 @pytest.mark.parametrize("shape", legacy.SHAPES)
 def test_every_shape_there_and_back(old: Ready, folder: Path, shape: str, versions: tuple[str, ...]) -> None:
@@ -277,7 +278,6 @@ def test_a_second_run_changes_nothing_and_undo_brings_all_back(old: Ready, folde
     assert psql.dump(database) == before
 
 
-@pytest.mark.one_platform
 @pytest.mark.one_platform
 def test_no_function_in_public_takes_part(old: Ready, folder: Path) -> None:
     """An installation of that age may let everybody create in public, and its owner runs these files."""
