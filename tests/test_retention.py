@@ -372,7 +372,7 @@ def test_a_retention_that_would_take_everything_cannot_be_set(db: Session, carol
 def test_a_table_that_does_not_exist_is_refused(db: Session, relation: str) -> None:
     db.as_owner()
     with db.refuses(errors.DatabaseError):
-        db.rows("select * from private.expire_rows(%s::text::regclass, 'true', 'infinity')", [relation])
+        db.rows("select * from private.expire_rows(%s::text::regclass, '{created_at}', '0', 'infinity')", [relation])
 
 
 @pytest.mark.one_platform
@@ -392,9 +392,9 @@ def test_a_slice_is_about_a_batch(
     db: Session, connection: psycopg.Connection, rows_a_page: int, pages: int, goes: int
 ) -> None:
     """However full the pages are; so much goes in one slice, after which the time is up."""
-    db.as_owner().execute("create table private.stuff (words text)")
+    db.as_owner().execute("create table private.stuff (words text, moment timestamptz default '-infinity')")
     db.run("alter table private.stuff alter column words set storage plain")
-    db.run("insert into private.stuff select repeat('x', 3900) from generate_series(1, 80)")
+    db.run("insert into private.stuff (words) select repeat('x', 3900) from generate_series(1, 80)")
     with db.aside():
         connection.execute("set local role none; set local session authorization default")
         connection.execute(
@@ -402,5 +402,5 @@ def test_a_slice_is_about_a_batch(
             [pages, pages * rows_a_page],
         )
     assert db.value("select pg_relation_size('private.stuff') / current_setting('block_size')::bigint") == 40
-    (found,) = db.rows("select * from private.expire_rows('private.stuff', 'true', '-infinity')")
+    (found,) = db.rows("select * from private.expire_rows('private.stuff', '{moment}', '0', '-infinity')")
     assert found == {"rows": goes * 2, "is_complete": goes == 40}

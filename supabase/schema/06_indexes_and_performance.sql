@@ -2478,7 +2478,9 @@ comment on function public.vacuum_all_tables() is
 'Returns [{table, status, milliseconds, error}].';
 
 -- Retention and archive --------------------------------------------------------
-create or replace function private.expire_rows(relation regclass, condition text, deadline timestamptz)
+create or replace function private.expire_rows(
+    relation regclass, moments name[], age interval, deadline timestamptz
+)
 returns table (rows bigint, is_complete boolean)
 language plpgsql
 volatile
@@ -2492,6 +2494,10 @@ declare
     v_positions jsonb := coalesce(nullif(current_setting('forge.maintenance_positions', true), ''), '{}')::jsonb;
     v_from bigint := coalesce((v_positions #>> array[relation::text, 'from'])::bigint, 0);
     v_has_skipped boolean := coalesce((v_positions #>> array[relation::text, 'has_skipped'])::boolean, false);
+    v_condition text := (
+        select format('greatest(%s) < %L', string_agg(format('item.%I', moment), ', '), now() - age)
+        from unnest(moments) as moment
+    );
     v_due tid[];
     v_count bigint;
 begin
@@ -2516,13 +2522,13 @@ begin
     while v_from < v_blocks loop
         execute format(
             'select array_agg(item.ctid) from %s as item where item.ctid >= %L and item.ctid < %L and (%s)',
-            relation, format('(%s,0)', v_from)::tid, format('(%s,0)', v_from + v_slice)::tid, condition
+            relation, format('(%s,0)', v_from)::tid, format('(%s,0)', v_from + v_slice)::tid, v_condition
         ) into v_due;
         -- A row that somebody holds is left for the next time: to wait for it would fail, and undo the step for all.
         execute format(
             'delete from %1$s as item where item.ctid = any(array('
             'select item.ctid from %1$s as item where item.ctid = any($1) and (%2$s) for update skip locked'
-            '))', relation, condition
+            '))', relation, v_condition
         ) using v_due;
         get diagnostics v_count = row_count;
         v_has_skipped := v_has_skipped or v_count < coalesce(cardinality(v_due), 0);
@@ -2542,9 +2548,9 @@ begin
 end
 $$;
 
-comment on function private.expire_rows(regclass, text, timestamptz) is
-'Deletes the rows that a condition of ours holds for, slice by slice until the deadline. It calls a row item. Complete '
-'once it has come to the end and has left out no row that somebody held.';
+comment on function private.expire_rows(regclass, name[], interval, timestamptz) is
+'Deletes the rows whose latest moment is older than this, slice by slice until the deadline. Complete once it has come '
+'to the end and has left out no row that somebody held.';
 
 create or replace function private.retention_days(key text, fallback integer)
 returns interval
@@ -2567,9 +2573,7 @@ set search_path = pg_catalog, pg_temp
 as $$
     select expired.rows, expired.is_complete
     from private.expire_rows(
-        'public.user_sessions',
-        format('item.signed_in_at < %L', now() - private.retention_days('retention_days_user_sessions', 90)),
-        deadline
+        'public.user_sessions', '{signed_in_at}', private.retention_days('retention_days_user_sessions', 90), deadline
     ) as expired
 $$;
 
@@ -2587,10 +2591,8 @@ as $$
     select expired.rows, expired.is_complete
     from private.expire_rows(
         'private.rate_limit_counters',
-        format(
-            'greatest(item.minute_start, item.day_start) < %L',
-            now() - greatest(private.retention_days('retention_days_rate_limit_counters', 7), '2 days')
-        ),
+        '{minute_start, day_start}',
+        greatest(private.retention_days('retention_days_rate_limit_counters', 7), '2 days'),
         deadline
     ) as expired
 $$;
@@ -2607,7 +2609,7 @@ set search_path = pg_catalog, pg_temp
 as $$
     select expired.rows, expired.is_complete
     from private.expire_rows(
-        'private.usage_requests', format('item.created_at < %L', now() - interval '1 day'), deadline
+        'private.usage_requests', '{created_at}', '1 day', deadline
     ) as expired
 $$;
 
@@ -2657,11 +2659,9 @@ as $$
     select expired.rows, expired.is_complete
     from private.expire_rows(
         'private.spent_costs',
+        '{created_at}',
         -- A month's budget needs the month.
-        format(
-            'item.created_at < %L',
-            now() - greatest(private.retention_days('retention_days_rollups', 1095), '90 days')
-        ),
+        greatest(private.retention_days('retention_days_rollups', 1095), '90 days'),
         deadline
     ) as expired
 $$;
@@ -2678,7 +2678,7 @@ set search_path = pg_catalog, pg_temp
 as $$
     select expired.rows, expired.is_complete
     from private.expire_rows(
-        'private.maintenance_runs', format('item.started_at < %L', now() - interval '90 days'), deadline
+        'private.maintenance_runs', '{started_at}', '90 days', deadline
     ) as expired
 $$;
 
