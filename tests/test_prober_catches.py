@@ -484,6 +484,16 @@ def test_nothing_remains_of_a_run(connection: psycopg.Connection) -> None:
     assert connection.execute(count).fetchone() == before
 
 
+def test_a_database_with_people_in_it_can_be_tried(connection: psycopg.Connection) -> None:
+    """Ids such as these are what examples have."""
+    people = """
+        insert into auth.users (id, email)
+        select ('00000000-0000-4000-8000-' || lpad(to_hex(number), 12, '0'))::uuid, number || '@example.com'
+        from generate_series(1, 20) as number
+    """
+    assert not examine(connection, people, "feedback-authenticated").failures
+
+
 def test_a_vacuum_that_has_begun_is_waited_for(scratch: Database) -> None:
     waits = "select 1 from pg_locks where pid = %s and not granted"
     with scratch.connect("postgres") as vacuum, scratch.connect("postgres") as probing, ThreadPoolExecutor() as other:

@@ -10,14 +10,14 @@ select plan(73);
 -- People: the first one speaks -----------------------------------------------------------------------------------
 
 insert into auth.users (id, aud, role, email) values
-('00000000-0000-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
-('00000000-0000-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
-('00000000-0000-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
+('70726f62-6500-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
+('70726f62-6500-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
+('70726f62-6500-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
 grant app_admin to current_user;
 
 create function pg_temp.speak_as(speaker text) returns void language plpgsql as $$
 declare
-    me uuid := case when speaker in ('authenticated', 'app_admin') then '00000000-0000-4000-8000-000000000001' end;
+    me uuid := case when speaker in ('authenticated', 'app_admin') then '70726f62-6500-4000-8000-000000000001' end;
 begin
     perform set_config('request.jwt.claims', json_build_object('sub', me, 'role', speaker)::text, true);
     perform set_config('role', speaker, true);
@@ -30,8 +30,8 @@ delete from public.api_configurations;
 
 create temporary table kinds (nth integer generated always as identity, kind text, row text);
 insert into kinds (kind, row) values
-('own', $$insert into public.api_configurations (user_id, provider, api_key_encrypted) values ('00000000-0000-4000-8000-000000000001', 'openai', 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM=')$$),
-('another''s', $$insert into public.api_configurations (user_id, provider, api_key_encrypted) values ('00000000-0000-4000-8000-000000000003', 'openai', 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM=')$$);
+('own', $$insert into public.api_configurations (user_id, provider, api_key_encrypted) values ('70726f62-6500-4000-8000-000000000001', 'openai', 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM=')$$),
+('another''s', $$insert into public.api_configurations (user_id, provider, api_key_encrypted) values ('70726f62-6500-4000-8000-000000000003', 'openai', 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM=')$$);
 
 -- What becomes of a statement, on one kind of row after the other: the number of rows that it met, or the SQLSTATE that
 -- refused it; once, if it is always the same. "insert" stands for the row's own. Nothing of it remains.
@@ -144,8 +144,8 @@ from (values
     ('authenticated', $$update public.api_configurations set is_active = 'false'$$, '1 0'),
     ('authenticated', $$update public.api_configurations set provider = 'gemini'$$, '1 0'),
     ('authenticated', $$update public.api_configurations set updated_at = '2001-01-01 00:00:20+00'$$, '1 0'),
-    ('authenticated', $$update public.api_configurations set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501'),
-    ('authenticated', $$update public.api_configurations set user_id = '00000000-0000-4000-8000-000000000001'$$, '42501'),
+    ('authenticated', $$update public.api_configurations set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501'),
+    ('authenticated', $$update public.api_configurations set user_id = '70726f62-6500-4000-8000-000000000001'$$, '42501'),
     ('authenticated', $$delete from public.api_configurations$$, '1 0'),
     ('authenticated', $$delete from public.api_configurations where id is not null returning id$$, '1 0'),
     ('service_role', $$select * from public.api_configurations$$, '1'),
@@ -162,13 +162,13 @@ from (values
     ('service_role', $$update public.api_configurations set updated_at = '2001-01-01 00:00:20+00'$$, '1'),
     ('service_role', $$update public.api_configurations set usage_count = '18'$$, '1'),
     ('service_role', $$update public.api_configurations set validation_error = 'probe_16'$$, '1'),
-    ('service_role', $$update public.api_configurations set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501'),
-    ('service_role', $$update public.api_configurations set user_id = '00000000-0000-4000-8000-000000000001'$$, '42501'),
+    ('service_role', $$update public.api_configurations set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501'),
+    ('service_role', $$update public.api_configurations set user_id = '70726f62-6500-4000-8000-000000000001'$$, '42501'),
     ('service_role', $$delete from public.api_configurations$$, '1'),
     ('service_role', $$delete from public.api_configurations where id is not null returning id$$, '1')
 ) as tried (speaker, statement, expected);
 
-update auth.users set role = 'app_admin' where id = '00000000-0000-4000-8000-000000000001';
+update auth.users set role = 'app_admin' where id = '70726f62-6500-4000-8000-000000000001';
 delete from public.api_configurations;
 
 select is(pg_temp.outcomes(speaker, statement), expected, speaker || ': ' || statement)
@@ -182,8 +182,8 @@ from (values
     ('app_admin', $$update public.api_configurations set is_active = 'false'$$, '1 0'),
     ('app_admin', $$update public.api_configurations set provider = 'gemini'$$, '1 0'),
     ('app_admin', $$update public.api_configurations set updated_at = '2001-01-01 00:00:20+00'$$, '1 0'),
-    ('app_admin', $$update public.api_configurations set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501'),
-    ('app_admin', $$update public.api_configurations set user_id = '00000000-0000-4000-8000-000000000001'$$, '42501'),
+    ('app_admin', $$update public.api_configurations set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501'),
+    ('app_admin', $$update public.api_configurations set user_id = '70726f62-6500-4000-8000-000000000001'$$, '42501'),
     ('app_admin', $$delete from public.api_configurations$$, '1 0'),
     ('app_admin', $$delete from public.api_configurations where id is not null returning id$$, '1 0')
 ) as tried (speaker, statement, expected);
@@ -197,12 +197,12 @@ from (values
     ('app_admin', $$select * from public.api_configurations$$, '1 0'),
     ('app_admin', $$insert$$, '1 42501'),
     ('app_admin', $$update public.api_configurations set api_key_encrypted = 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM='$$, '1 0'),
-    ('app_admin', $$update public.api_configurations set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501 0'),
-    ('app_admin', $$update public.api_configurations set user_id = '00000000-0000-4000-8000-000000000001'$$, '1 0'),
+    ('app_admin', $$update public.api_configurations set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501 0'),
+    ('app_admin', $$update public.api_configurations set user_id = '70726f62-6500-4000-8000-000000000001'$$, '1 0'),
     ('app_admin', $$delete from public.api_configurations$$, '1 0')
 ) as tried (speaker, statement, expected);
 
-update auth.users set role = 'authenticated' where id = '00000000-0000-4000-8000-000000000001';
+update auth.users set role = 'authenticated' where id = '70726f62-6500-4000-8000-000000000001';
 delete from public.api_configurations;
 
 alter table public.api_configurations disable trigger user;
@@ -211,14 +211,14 @@ from (values
     ('anon', $$select * from public.api_configurations$$, '0'),
     ('anon', $$insert$$, '42501'),
     ('anon', $$update public.api_configurations set api_key_encrypted = 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM='$$, '0'),
-    ('anon', $$update public.api_configurations set user_id = '00000000-0000-4000-8000-000000000003'$$, '0'),
-    ('anon', $$update public.api_configurations set user_id = '00000000-0000-4000-8000-000000000001'$$, '0'),
+    ('anon', $$update public.api_configurations set user_id = '70726f62-6500-4000-8000-000000000003'$$, '0'),
+    ('anon', $$update public.api_configurations set user_id = '70726f62-6500-4000-8000-000000000001'$$, '0'),
     ('anon', $$delete from public.api_configurations$$, '0'),
     ('authenticated', $$select * from public.api_configurations$$, '1 0'),
     ('authenticated', $$insert$$, '1 42501'),
     ('authenticated', $$update public.api_configurations set api_key_encrypted = 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM='$$, '1 0'),
-    ('authenticated', $$update public.api_configurations set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501 0'),
-    ('authenticated', $$update public.api_configurations set user_id = '00000000-0000-4000-8000-000000000001'$$, '1 0'),
+    ('authenticated', $$update public.api_configurations set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501 0'),
+    ('authenticated', $$update public.api_configurations set user_id = '70726f62-6500-4000-8000-000000000001'$$, '1 0'),
     ('authenticated', $$delete from public.api_configurations$$, '1 0')
 ) as tried (speaker, statement, expected);
 
@@ -226,12 +226,12 @@ from (values
 
 delete from kinds;
 insert into kinds (kind, row) values
-('own; provider = ''openai'', is_active = ''false'', is_validated = ''false''', $$insert into public.api_configurations (user_id, provider, api_key_encrypted, is_active, is_validated) values ('00000000-0000-4000-8000-000000000001', 'openai', 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM=', 'false', 'false')$$),
-('own; provider = ''gemini'', is_active = ''true'', is_validated = ''true''', $$insert into public.api_configurations (user_id, provider, api_key_encrypted, is_active, is_validated) values ('00000000-0000-4000-8000-000000000001', 'gemini', 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM=', 'true', 'true')$$),
-('own; provider = ''anthropic'', is_active = ''false'', is_validated = ''false''', $$insert into public.api_configurations (user_id, provider, api_key_encrypted, is_active, is_validated) values ('00000000-0000-4000-8000-000000000001', 'anthropic', 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM=', 'false', 'false')$$),
-('another''s; provider = ''openai'', is_active = ''false'', is_validated = ''false''', $$insert into public.api_configurations (user_id, provider, api_key_encrypted, is_active, is_validated) values ('00000000-0000-4000-8000-000000000003', 'openai', 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM=', 'false', 'false')$$),
-('another''s; provider = ''gemini'', is_active = ''true'', is_validated = ''true''', $$insert into public.api_configurations (user_id, provider, api_key_encrypted, is_active, is_validated) values ('00000000-0000-4000-8000-000000000003', 'gemini', 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM=', 'true', 'true')$$),
-('another''s; provider = ''anthropic'', is_active = ''false'', is_validated = ''false''', $$insert into public.api_configurations (user_id, provider, api_key_encrypted, is_active, is_validated) values ('00000000-0000-4000-8000-000000000003', 'anthropic', 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM=', 'false', 'false')$$);
+('own; provider = ''openai'', is_active = ''false'', is_validated = ''false''', $$insert into public.api_configurations (user_id, provider, api_key_encrypted, is_active, is_validated) values ('70726f62-6500-4000-8000-000000000001', 'openai', 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM=', 'false', 'false')$$),
+('own; provider = ''gemini'', is_active = ''true'', is_validated = ''true''', $$insert into public.api_configurations (user_id, provider, api_key_encrypted, is_active, is_validated) values ('70726f62-6500-4000-8000-000000000001', 'gemini', 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM=', 'true', 'true')$$),
+('own; provider = ''anthropic'', is_active = ''false'', is_validated = ''false''', $$insert into public.api_configurations (user_id, provider, api_key_encrypted, is_active, is_validated) values ('70726f62-6500-4000-8000-000000000001', 'anthropic', 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM=', 'false', 'false')$$),
+('another''s; provider = ''openai'', is_active = ''false'', is_validated = ''false''', $$insert into public.api_configurations (user_id, provider, api_key_encrypted, is_active, is_validated) values ('70726f62-6500-4000-8000-000000000003', 'openai', 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM=', 'false', 'false')$$),
+('another''s; provider = ''gemini'', is_active = ''true'', is_validated = ''true''', $$insert into public.api_configurations (user_id, provider, api_key_encrypted, is_active, is_validated) values ('70726f62-6500-4000-8000-000000000003', 'gemini', 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM=', 'true', 'true')$$),
+('another''s; provider = ''anthropic'', is_active = ''false'', is_validated = ''false''', $$insert into public.api_configurations (user_id, provider, api_key_encrypted, is_active, is_validated) values ('70726f62-6500-4000-8000-000000000003', 'anthropic', 'enc:c1:yMnKy8zNzs/Q0dLT1NXW19jZ2tvc3d7f4OHi4+Tl5ufo6err7O3u7/Dx8vM=', 'false', 'false')$$);
 select is(pg_temp.outcomes(speaker, statement), expected, speaker || ', given every grant, rows of other values: ' || statement)
 from (values
     ('authenticated', $$select * from public.api_configurations$$, '1 1 1 0 0 0'),

@@ -10,14 +10,14 @@ select plan(44);
 -- People: the first one speaks -----------------------------------------------------------------------------------
 
 insert into auth.users (id, aud, role, email) values
-('00000000-0000-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
-('00000000-0000-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
-('00000000-0000-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
+('70726f62-6500-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
+('70726f62-6500-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
+('70726f62-6500-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
 grant app_admin to current_user;
 
 create function pg_temp.speak_as(speaker text) returns void language plpgsql as $$
 declare
-    me uuid := case when speaker in ('authenticated', 'app_admin') then '00000000-0000-4000-8000-000000000001' end;
+    me uuid := case when speaker in ('authenticated', 'app_admin') then '70726f62-6500-4000-8000-000000000001' end;
 begin
     perform set_config('request.jwt.claims', json_build_object('sub', me, 'role', speaker)::text, true);
     perform set_config('role', speaker, true);
@@ -34,8 +34,8 @@ alter table public.audit_log enable trigger "refuse_truncating_audit_log";
 
 create temporary table kinds (nth integer generated always as identity, kind text, row text);
 insert into kinds (kind, row) values
-('own', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('00000000-0000-4000-8000-000000000001', 'probe_1', 'insert', 'probe_1')$$),
-('another''s', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('00000000-0000-4000-8000-000000000003', 'probe_2', 'insert', 'probe_2')$$),
+('own', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('70726f62-6500-4000-8000-000000000001', 'probe_1', 'insert', 'probe_1')$$),
+('another''s', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('70726f62-6500-4000-8000-000000000003', 'probe_2', 'insert', 'probe_2')$$),
 ('nobody''s', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values (null, 'probe_3', 'insert', 'probe_3')$$);
 
 -- What becomes of a statement, on one kind of row after the other: the number of rows that it met, or the SQLSTATE that
@@ -138,7 +138,7 @@ from (values
     ('service_role', $$delete from public.audit_log$$, '42501')
 ) as tried (speaker, statement, expected);
 
-update auth.users set role = 'app_admin' where id = '00000000-0000-4000-8000-000000000001';
+update auth.users set role = 'app_admin' where id = '70726f62-6500-4000-8000-000000000001';
 alter table public.audit_log disable trigger "refuse_rewriting_audit_log";
 alter table public.audit_log disable trigger "refuse_truncating_audit_log";
 delete from public.audit_log;
@@ -162,13 +162,13 @@ from (values
     ('app_admin', $$select * from public.audit_log$$, '1'),
     ('app_admin', $$insert$$, '42501'),
     ('app_admin', $$update public.audit_log set actor_role = 'probe_1'$$, '0'),
-    ('app_admin', $$update public.audit_log set actor_id = '00000000-0000-4000-8000-000000000003'$$, '0'),
-    ('app_admin', $$update public.audit_log set actor_id = '00000000-0000-4000-8000-000000000001'$$, '0'),
+    ('app_admin', $$update public.audit_log set actor_id = '70726f62-6500-4000-8000-000000000003'$$, '0'),
+    ('app_admin', $$update public.audit_log set actor_id = '70726f62-6500-4000-8000-000000000001'$$, '0'),
     ('app_admin', $$update public.audit_log set actor_id = null$$, '0'),
     ('app_admin', $$delete from public.audit_log$$, '0')
 ) as tried (speaker, statement, expected);
 
-update auth.users set role = 'authenticated' where id = '00000000-0000-4000-8000-000000000001';
+update auth.users set role = 'authenticated' where id = '70726f62-6500-4000-8000-000000000001';
 alter table public.audit_log disable trigger "refuse_rewriting_audit_log";
 alter table public.audit_log disable trigger "refuse_truncating_audit_log";
 delete from public.audit_log;
@@ -181,15 +181,15 @@ from (values
     ('anon', $$select * from public.audit_log$$, '0'),
     ('anon', $$insert$$, '42501'),
     ('anon', $$update public.audit_log set actor_role = 'probe_1'$$, '0'),
-    ('anon', $$update public.audit_log set actor_id = '00000000-0000-4000-8000-000000000003'$$, '0'),
-    ('anon', $$update public.audit_log set actor_id = '00000000-0000-4000-8000-000000000001'$$, '0'),
+    ('anon', $$update public.audit_log set actor_id = '70726f62-6500-4000-8000-000000000003'$$, '0'),
+    ('anon', $$update public.audit_log set actor_id = '70726f62-6500-4000-8000-000000000001'$$, '0'),
     ('anon', $$update public.audit_log set actor_id = null$$, '0'),
     ('anon', $$delete from public.audit_log$$, '0'),
     ('authenticated', $$select * from public.audit_log$$, '0'),
     ('authenticated', $$insert$$, '42501'),
     ('authenticated', $$update public.audit_log set actor_role = 'probe_1'$$, '0'),
-    ('authenticated', $$update public.audit_log set actor_id = '00000000-0000-4000-8000-000000000003'$$, '0'),
-    ('authenticated', $$update public.audit_log set actor_id = '00000000-0000-4000-8000-000000000001'$$, '0'),
+    ('authenticated', $$update public.audit_log set actor_id = '70726f62-6500-4000-8000-000000000003'$$, '0'),
+    ('authenticated', $$update public.audit_log set actor_id = '70726f62-6500-4000-8000-000000000001'$$, '0'),
     ('authenticated', $$update public.audit_log set actor_id = null$$, '0'),
     ('authenticated', $$delete from public.audit_log$$, '0')
 ) as tried (speaker, statement, expected);
@@ -198,14 +198,14 @@ from (values
 
 delete from kinds;
 insert into kinds (kind, row) values
-('own; action = ''insert''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('00000000-0000-4000-8000-000000000001', 'probe_4', 'insert', 'probe_4')$$),
-('own; action = ''update''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('00000000-0000-4000-8000-000000000001', 'probe_5', 'update', 'probe_5')$$),
-('own; action = ''delete''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('00000000-0000-4000-8000-000000000001', 'probe_6', 'delete', 'probe_6')$$),
-('own; action = ''truncate''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('00000000-0000-4000-8000-000000000001', 'probe_7', 'truncate', 'probe_7')$$),
-('another''s; action = ''insert''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('00000000-0000-4000-8000-000000000003', 'probe_8', 'insert', 'probe_8')$$),
-('another''s; action = ''update''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('00000000-0000-4000-8000-000000000003', 'probe_9', 'update', 'probe_9')$$),
-('another''s; action = ''delete''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('00000000-0000-4000-8000-000000000003', 'probe_10', 'delete', 'probe_10')$$),
-('another''s; action = ''truncate''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('00000000-0000-4000-8000-000000000003', 'probe_11', 'truncate', 'probe_11')$$),
+('own; action = ''insert''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('70726f62-6500-4000-8000-000000000001', 'probe_4', 'insert', 'probe_4')$$),
+('own; action = ''update''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('70726f62-6500-4000-8000-000000000001', 'probe_5', 'update', 'probe_5')$$),
+('own; action = ''delete''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('70726f62-6500-4000-8000-000000000001', 'probe_6', 'delete', 'probe_6')$$),
+('own; action = ''truncate''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('70726f62-6500-4000-8000-000000000001', 'probe_7', 'truncate', 'probe_7')$$),
+('another''s; action = ''insert''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('70726f62-6500-4000-8000-000000000003', 'probe_8', 'insert', 'probe_8')$$),
+('another''s; action = ''update''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('70726f62-6500-4000-8000-000000000003', 'probe_9', 'update', 'probe_9')$$),
+('another''s; action = ''delete''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('70726f62-6500-4000-8000-000000000003', 'probe_10', 'delete', 'probe_10')$$),
+('another''s; action = ''truncate''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values ('70726f62-6500-4000-8000-000000000003', 'probe_11', 'truncate', 'probe_11')$$),
 ('nobody''s; action = ''insert''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values (null, 'probe_12', 'insert', 'probe_12')$$),
 ('nobody''s; action = ''update''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values (null, 'probe_13', 'update', 'probe_13')$$),
 ('nobody''s; action = ''delete''', $$insert into public.audit_log (actor_id, actor_role, action, table_name) values (null, 'probe_14', 'delete', 'probe_14')$$),

@@ -10,14 +10,14 @@ select plan(98);
 -- People: the first one speaks -----------------------------------------------------------------------------------
 
 insert into auth.users (id, aud, role, email) values
-('00000000-0000-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
-('00000000-0000-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
-('00000000-0000-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
+('70726f62-6500-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
+('70726f62-6500-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
+('70726f62-6500-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
 grant app_admin to current_user;
 
 create function pg_temp.speak_as(speaker text) returns void language plpgsql as $$
 declare
-    me uuid := case when speaker in ('authenticated', 'app_admin') then '00000000-0000-4000-8000-000000000001' end;
+    me uuid := case when speaker in ('authenticated', 'app_admin') then '70726f62-6500-4000-8000-000000000001' end;
 begin
     perform set_config('request.jwt.claims', json_build_object('sub', me, 'role', speaker)::text, true);
     perform set_config('role', speaker, true);
@@ -31,10 +31,10 @@ insert into public.feedback_categories (id, name) values ('00000000-0000-4000-90
 
 create temporary table kinds (nth integer generated always as identity, kind text, row text);
 insert into kinds (kind, row) values
-('own, status = ''open''', $$insert into public.feedback (user_id, message) values ('00000000-0000-4000-8000-000000000001', 'probe_1')$$),
-('own, status = ''in_progress''', $$insert into public.feedback (user_id, message, status) values ('00000000-0000-4000-8000-000000000001', 'probe_2', 'in_progress')$$),
-('another''s, status = ''open''', $$insert into public.feedback (user_id, message) values ('00000000-0000-4000-8000-000000000003', 'probe_3')$$),
-('another''s, status = ''in_progress''', $$insert into public.feedback (user_id, message, status) values ('00000000-0000-4000-8000-000000000003', 'probe_4', 'in_progress')$$),
+('own, status = ''open''', $$insert into public.feedback (user_id, message) values ('70726f62-6500-4000-8000-000000000001', 'probe_1')$$),
+('own, status = ''in_progress''', $$insert into public.feedback (user_id, message, status) values ('70726f62-6500-4000-8000-000000000001', 'probe_2', 'in_progress')$$),
+('another''s, status = ''open''', $$insert into public.feedback (user_id, message) values ('70726f62-6500-4000-8000-000000000003', 'probe_3')$$),
+('another''s, status = ''in_progress''', $$insert into public.feedback (user_id, message, status) values ('70726f62-6500-4000-8000-000000000003', 'probe_4', 'in_progress')$$),
 ('nobody''s, status = ''open''', $$insert into public.feedback (user_id, message) values (null, 'probe_5')$$),
 ('nobody''s, status = ''in_progress''', $$insert into public.feedback (user_id, message, status) values (null, 'probe_6', 'in_progress')$$);
 
@@ -159,8 +159,8 @@ from (values
     ('authenticated', $$update public.feedback set message = 'probe_22' where id is not null returning id$$, '1 0 0 0 0 0'),
     ('authenticated', $$update public.feedback set rating = '1'$$, '1 0 0 0 0 0'),
     ('authenticated', $$update public.feedback set updated_at = '2001-01-01 00:00:36+00'$$, '1 0 0 0 0 0'),
-    ('authenticated', $$update public.feedback set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501'),
-    ('authenticated', $$update public.feedback set user_id = '00000000-0000-4000-8000-000000000001'$$, '42501'),
+    ('authenticated', $$update public.feedback set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501'),
+    ('authenticated', $$update public.feedback set user_id = '70726f62-6500-4000-8000-000000000001'$$, '42501'),
     ('authenticated', $$update public.feedback set user_id = null$$, '42501'),
     ('authenticated', $$update public.feedback set status = 'open'$$, '42501'),
     ('authenticated', $$update public.feedback set status = 'in_progress'$$, '42501'),
@@ -174,8 +174,8 @@ from (values
     ('service_role', $$insert on conflict (id) do update set message = 'probe_22'$$, '1'),
     ('service_role', $$update public.feedback set message = 'probe_22'$$, '1'),
     ('service_role', $$update public.feedback set message = 'probe_22' where id is not null returning id$$, '1'),
-    ('service_role', $$update public.feedback set user_id = '00000000-0000-4000-8000-000000000003'$$, '1'),
-    ('service_role', $$update public.feedback set user_id = '00000000-0000-4000-8000-000000000001'$$, '1'),
+    ('service_role', $$update public.feedback set user_id = '70726f62-6500-4000-8000-000000000003'$$, '1'),
+    ('service_role', $$update public.feedback set user_id = '70726f62-6500-4000-8000-000000000001'$$, '1'),
     ('service_role', $$update public.feedback set user_id = null$$, '1'),
     ('service_role', $$update public.feedback set status = 'open'$$, '1'),
     ('service_role', $$update public.feedback set status = 'in_progress'$$, '1'),
@@ -185,7 +185,7 @@ from (values
     ('service_role', $$delete from public.feedback where id is not null returning id$$, '1')
 ) as tried (speaker, statement, expected);
 
-update auth.users set role = 'app_admin' where id = '00000000-0000-4000-8000-000000000001';
+update auth.users set role = 'app_admin' where id = '70726f62-6500-4000-8000-000000000001';
 delete from public.feedback;
 
 select is(pg_temp.outcomes(speaker, statement), expected, speaker || ': ' || statement)
@@ -201,8 +201,8 @@ from (values
     ('app_admin', $$update public.feedback set priority = 'low'$$, '1'),
     ('app_admin', $$update public.feedback set rating = '1'$$, '1 42501 42501 42501 42501 42501'),
     ('app_admin', $$update public.feedback set updated_at = '2001-01-01 00:00:36+00'$$, '1'),
-    ('app_admin', $$update public.feedback set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501'),
-    ('app_admin', $$update public.feedback set user_id = '00000000-0000-4000-8000-000000000001'$$, '42501'),
+    ('app_admin', $$update public.feedback set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501'),
+    ('app_admin', $$update public.feedback set user_id = '70726f62-6500-4000-8000-000000000001'$$, '42501'),
     ('app_admin', $$update public.feedback set user_id = null$$, '42501'),
     ('app_admin', $$update public.feedback set status = 'open'$$, '1'),
     ('app_admin', $$update public.feedback set status = 'in_progress'$$, '1'),
@@ -221,8 +221,8 @@ from (values
     ('app_admin', $$select * from public.feedback$$, '1'),
     ('app_admin', $$insert$$, '1 1 42501 42501 42501 42501'),
     ('app_admin', $$update public.feedback set message = 'probe_22'$$, '1'),
-    ('app_admin', $$update public.feedback set user_id = '00000000-0000-4000-8000-000000000003'$$, '1'),
-    ('app_admin', $$update public.feedback set user_id = '00000000-0000-4000-8000-000000000001'$$, '1'),
+    ('app_admin', $$update public.feedback set user_id = '70726f62-6500-4000-8000-000000000003'$$, '1'),
+    ('app_admin', $$update public.feedback set user_id = '70726f62-6500-4000-8000-000000000001'$$, '1'),
     ('app_admin', $$update public.feedback set user_id = null$$, '1'),
     ('app_admin', $$update public.feedback set status = 'open'$$, '1'),
     ('app_admin', $$update public.feedback set status = 'in_progress'$$, '1'),
@@ -231,7 +231,7 @@ from (values
     ('app_admin', $$delete from public.feedback$$, '1 1 0 0 0 0')
 ) as tried (speaker, statement, expected);
 
-update auth.users set role = 'authenticated' where id = '00000000-0000-4000-8000-000000000001';
+update auth.users set role = 'authenticated' where id = '70726f62-6500-4000-8000-000000000001';
 delete from public.feedback;
 
 alter table public.feedback disable trigger user;
@@ -240,8 +240,8 @@ from (values
     ('anon', $$select * from public.feedback$$, '0'),
     ('anon', $$insert$$, '42501 42501 42501 42501 1 1'),
     ('anon', $$update public.feedback set message = 'probe_22'$$, '0'),
-    ('anon', $$update public.feedback set user_id = '00000000-0000-4000-8000-000000000003'$$, '0'),
-    ('anon', $$update public.feedback set user_id = '00000000-0000-4000-8000-000000000001'$$, '0'),
+    ('anon', $$update public.feedback set user_id = '70726f62-6500-4000-8000-000000000003'$$, '0'),
+    ('anon', $$update public.feedback set user_id = '70726f62-6500-4000-8000-000000000001'$$, '0'),
     ('anon', $$update public.feedback set user_id = null$$, '0'),
     ('anon', $$update public.feedback set status = 'open'$$, '0'),
     ('anon', $$update public.feedback set status = 'in_progress'$$, '0'),
@@ -251,8 +251,8 @@ from (values
     ('authenticated', $$select * from public.feedback$$, '1 1 0 0 0 0'),
     ('authenticated', $$insert$$, '1 1 42501 42501 42501 42501'),
     ('authenticated', $$update public.feedback set message = 'probe_22'$$, '1 0 0 0 0 0'),
-    ('authenticated', $$update public.feedback set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501 0 0 0 0 0'),
-    ('authenticated', $$update public.feedback set user_id = '00000000-0000-4000-8000-000000000001'$$, '1 0 0 0 0 0'),
+    ('authenticated', $$update public.feedback set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501 0 0 0 0 0'),
+    ('authenticated', $$update public.feedback set user_id = '70726f62-6500-4000-8000-000000000001'$$, '1 0 0 0 0 0'),
     ('authenticated', $$update public.feedback set user_id = null$$, '42501 0 0 0 0 0'),
     ('authenticated', $$update public.feedback set status = 'open'$$, '1 0 0 0 0 0'),
     ('authenticated', $$update public.feedback set status = 'in_progress'$$, '42501 0 0 0 0 0'),
@@ -265,14 +265,14 @@ from (values
 
 delete from kinds;
 insert into kinds (kind, row) values
-('own, status = ''open''; feedback_type = ''bug'', priority = ''low''', $$insert into public.feedback (user_id, message, feedback_type, priority) values ('00000000-0000-4000-8000-000000000001', 'probe_7', 'bug', 'low')$$),
-('own, status = ''open''; feedback_type = ''feature'', priority = ''medium''', $$insert into public.feedback (user_id, message, feedback_type, priority) values ('00000000-0000-4000-8000-000000000001', 'probe_8', 'feature', 'medium')$$),
-('own, status = ''open''; feedback_type = ''general'', priority = ''high''', $$insert into public.feedback (user_id, message, feedback_type, priority) values ('00000000-0000-4000-8000-000000000001', 'probe_9', 'general', 'high')$$),
-('own, status = ''open''; feedback_type = ''support'', priority = ''urgent''', $$insert into public.feedback (user_id, message, feedback_type, priority) values ('00000000-0000-4000-8000-000000000001', 'probe_10', 'support', 'urgent')$$),
-('another''s, status = ''open''; feedback_type = ''bug'', priority = ''low''', $$insert into public.feedback (user_id, message, feedback_type, priority) values ('00000000-0000-4000-8000-000000000003', 'probe_11', 'bug', 'low')$$),
-('another''s, status = ''open''; feedback_type = ''feature'', priority = ''medium''', $$insert into public.feedback (user_id, message, feedback_type, priority) values ('00000000-0000-4000-8000-000000000003', 'probe_12', 'feature', 'medium')$$),
-('another''s, status = ''open''; feedback_type = ''general'', priority = ''high''', $$insert into public.feedback (user_id, message, feedback_type, priority) values ('00000000-0000-4000-8000-000000000003', 'probe_13', 'general', 'high')$$),
-('another''s, status = ''open''; feedback_type = ''support'', priority = ''urgent''', $$insert into public.feedback (user_id, message, feedback_type, priority) values ('00000000-0000-4000-8000-000000000003', 'probe_14', 'support', 'urgent')$$),
+('own, status = ''open''; feedback_type = ''bug'', priority = ''low''', $$insert into public.feedback (user_id, message, feedback_type, priority) values ('70726f62-6500-4000-8000-000000000001', 'probe_7', 'bug', 'low')$$),
+('own, status = ''open''; feedback_type = ''feature'', priority = ''medium''', $$insert into public.feedback (user_id, message, feedback_type, priority) values ('70726f62-6500-4000-8000-000000000001', 'probe_8', 'feature', 'medium')$$),
+('own, status = ''open''; feedback_type = ''general'', priority = ''high''', $$insert into public.feedback (user_id, message, feedback_type, priority) values ('70726f62-6500-4000-8000-000000000001', 'probe_9', 'general', 'high')$$),
+('own, status = ''open''; feedback_type = ''support'', priority = ''urgent''', $$insert into public.feedback (user_id, message, feedback_type, priority) values ('70726f62-6500-4000-8000-000000000001', 'probe_10', 'support', 'urgent')$$),
+('another''s, status = ''open''; feedback_type = ''bug'', priority = ''low''', $$insert into public.feedback (user_id, message, feedback_type, priority) values ('70726f62-6500-4000-8000-000000000003', 'probe_11', 'bug', 'low')$$),
+('another''s, status = ''open''; feedback_type = ''feature'', priority = ''medium''', $$insert into public.feedback (user_id, message, feedback_type, priority) values ('70726f62-6500-4000-8000-000000000003', 'probe_12', 'feature', 'medium')$$),
+('another''s, status = ''open''; feedback_type = ''general'', priority = ''high''', $$insert into public.feedback (user_id, message, feedback_type, priority) values ('70726f62-6500-4000-8000-000000000003', 'probe_13', 'general', 'high')$$),
+('another''s, status = ''open''; feedback_type = ''support'', priority = ''urgent''', $$insert into public.feedback (user_id, message, feedback_type, priority) values ('70726f62-6500-4000-8000-000000000003', 'probe_14', 'support', 'urgent')$$),
 ('nobody''s, status = ''open''; feedback_type = ''bug'', priority = ''low''', $$insert into public.feedback (user_id, message, feedback_type, priority) values (null, 'probe_15', 'bug', 'low')$$),
 ('nobody''s, status = ''open''; feedback_type = ''feature'', priority = ''medium''', $$insert into public.feedback (user_id, message, feedback_type, priority) values (null, 'probe_16', 'feature', 'medium')$$),
 ('nobody''s, status = ''open''; feedback_type = ''general'', priority = ''high''', $$insert into public.feedback (user_id, message, feedback_type, priority) values (null, 'probe_17', 'general', 'high')$$),

@@ -10,14 +10,14 @@ select plan(55);
 -- People: the first one speaks -----------------------------------------------------------------------------------
 
 insert into auth.users (id, aud, role, email) values
-('00000000-0000-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
-('00000000-0000-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
-('00000000-0000-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
+('70726f62-6500-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
+('70726f62-6500-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
+('70726f62-6500-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
 grant app_admin to current_user;
 
 create function pg_temp.speak_as(speaker text) returns void language plpgsql as $$
 declare
-    me uuid := case when speaker in ('authenticated', 'app_admin') then '00000000-0000-4000-8000-000000000001' end;
+    me uuid := case when speaker in ('authenticated', 'app_admin') then '70726f62-6500-4000-8000-000000000001' end;
 begin
     perform set_config('request.jwt.claims', json_build_object('sub', me, 'role', speaker)::text, true);
     perform set_config('role', speaker, true);
@@ -27,16 +27,16 @@ $$;
 -- Rows ------------------------------------------------------------------------------------------------------------
 
 delete from public.feedback_tag_assignments;
-insert into public.feedback (id, user_id, message) values ('00000000-0000-4000-9000-000000000001', '00000000-0000-4000-8000-000000000001', 'probe_1');
+insert into public.feedback (id, user_id, message) values ('00000000-0000-4000-9000-000000000001', '70726f62-6500-4000-8000-000000000001', 'probe_1');
 insert into public.feedback_tags (id, name) values ('00000000-0000-4000-9000-000000000002', 'probe_3');
-insert into public.feedback (id, user_id, message) values ('00000000-0000-4000-9000-000000000003', '00000000-0000-4000-8000-000000000003', 'probe_4');
+insert into public.feedback (id, user_id, message) values ('00000000-0000-4000-9000-000000000003', '70726f62-6500-4000-8000-000000000003', 'probe_4');
 insert into public.feedback_tags (id, name) values ('00000000-0000-4000-9000-000000000004', 'probe_6');
 insert into public.feedback (id, user_id, message) values ('00000000-0000-4000-9000-000000000005', null, 'probe_7');
 insert into public.feedback_tags (id, name) values ('00000000-0000-4000-9000-000000000006', 'probe_9');
 insert into public.feedback (id, message) values ('00000000-0000-4000-9000-000000000007', 'probe_10');
 insert into public.feedback_tags (id, name) values ('00000000-0000-4000-9000-000000000008', 'probe_11');
-insert into public.feedback (id, user_id, message) values ('00000000-0000-4000-9000-000000000009', '00000000-0000-4000-8000-000000000003', 'probe_14');
-insert into public.feedback (id, user_id, message) values ('00000000-0000-4000-9000-00000000000a', '00000000-0000-4000-8000-000000000001', 'probe_15');
+insert into public.feedback (id, user_id, message) values ('00000000-0000-4000-9000-000000000009', '70726f62-6500-4000-8000-000000000003', 'probe_14');
+insert into public.feedback (id, user_id, message) values ('00000000-0000-4000-9000-00000000000a', '70726f62-6500-4000-8000-000000000001', 'probe_15');
 insert into public.feedback (id, user_id, message) values ('00000000-0000-4000-9000-00000000000b', null, 'probe_16');
 
 create temporary table kinds (nth integer generated always as identity, kind text, row text);
@@ -161,7 +161,7 @@ from (values
     ('service_role', $$delete from public.feedback_tag_assignments where id is not null returning id$$, '1')
 ) as tried (speaker, statement, expected);
 
-update auth.users set role = 'app_admin' where id = '00000000-0000-4000-8000-000000000001';
+update auth.users set role = 'app_admin' where id = '70726f62-6500-4000-8000-000000000001';
 delete from public.feedback_tag_assignments;
 
 select is(pg_temp.outcomes(speaker, statement), expected, speaker || ': ' || statement)
@@ -194,7 +194,7 @@ from (values
     ('app_admin', $$delete from public.feedback_tag_assignments$$, '1')
 ) as tried (speaker, statement, expected);
 
-update auth.users set role = 'authenticated' where id = '00000000-0000-4000-8000-000000000001';
+update auth.users set role = 'authenticated' where id = '70726f62-6500-4000-8000-000000000001';
 delete from public.feedback_tag_assignments;
 
 alter table public.feedback_tag_assignments disable trigger user;

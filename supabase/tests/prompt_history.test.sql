@@ -10,14 +10,14 @@ select plan(73);
 -- People: the first one speaks -----------------------------------------------------------------------------------
 
 insert into auth.users (id, aud, role, email) values
-('00000000-0000-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
-('00000000-0000-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
-('00000000-0000-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
+('70726f62-6500-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
+('70726f62-6500-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
+('70726f62-6500-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
 grant app_admin to current_user;
 
 create function pg_temp.speak_as(speaker text) returns void language plpgsql as $$
 declare
-    me uuid := case when speaker in ('authenticated', 'app_admin') then '00000000-0000-4000-8000-000000000001' end;
+    me uuid := case when speaker in ('authenticated', 'app_admin') then '70726f62-6500-4000-8000-000000000001' end;
 begin
     perform set_config('request.jwt.claims', json_build_object('sub', me, 'role', speaker)::text, true);
     perform set_config('role', speaker, true);
@@ -30,8 +30,8 @@ delete from public.prompt_history;
 
 create temporary table kinds (nth integer generated always as identity, kind text, row text);
 insert into kinds (kind, row) values
-('own', $$insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input) values ('00000000-0000-4000-8000-000000000001', 'probe_1', 'probe_1', 'probe_1', 'probe_1', 'probe_1')$$),
-('another''s', $$insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input) values ('00000000-0000-4000-8000-000000000003', 'probe_2', 'probe_2', 'probe_2', 'probe_2', 'probe_2')$$);
+('own', $$insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input) values ('70726f62-6500-4000-8000-000000000001', 'probe_1', 'probe_1', 'probe_1', 'probe_1', 'probe_1')$$),
+('another''s', $$insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input) values ('70726f62-6500-4000-8000-000000000003', 'probe_2', 'probe_2', 'probe_2', 'probe_2', 'probe_2')$$);
 
 -- What becomes of a statement, on one kind of row after the other: the number of rows that it met, or the SQLSTATE that
 -- refused it; once, if it is always the same. "insert" stands for the row's own. Nothing of it remains.
@@ -153,8 +153,8 @@ from (values
     ('authenticated', $$update public.prompt_history set status = 'completed'$$, '1 0'),
     ('authenticated', $$update public.prompt_history set tokens_used = '24'$$, '1 0'),
     ('authenticated', $$update public.prompt_history set updated_at = '2001-01-01 00:00:29+00'$$, '1 0'),
-    ('authenticated', $$update public.prompt_history set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501'),
-    ('authenticated', $$update public.prompt_history set user_id = '00000000-0000-4000-8000-000000000001'$$, '42501'),
+    ('authenticated', $$update public.prompt_history set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501'),
+    ('authenticated', $$update public.prompt_history set user_id = '70726f62-6500-4000-8000-000000000001'$$, '42501'),
     ('authenticated', $$delete from public.prompt_history$$, '1 0'),
     ('authenticated', $$delete from public.prompt_history where id is not null returning id$$, '1 0'),
     ('service_role', $$select * from public.prompt_history$$, '1'),
@@ -163,13 +163,13 @@ from (values
     ('service_role', $$insert on conflict (id) do update set framework_id = 'probe_11'$$, '1'),
     ('service_role', $$update public.prompt_history set framework_id = 'probe_11'$$, '1'),
     ('service_role', $$update public.prompt_history set framework_id = 'probe_11' where id is not null returning id$$, '1'),
-    ('service_role', $$update public.prompt_history set user_id = '00000000-0000-4000-8000-000000000003'$$, '1'),
-    ('service_role', $$update public.prompt_history set user_id = '00000000-0000-4000-8000-000000000001'$$, '1'),
+    ('service_role', $$update public.prompt_history set user_id = '70726f62-6500-4000-8000-000000000003'$$, '1'),
+    ('service_role', $$update public.prompt_history set user_id = '70726f62-6500-4000-8000-000000000001'$$, '1'),
     ('service_role', $$delete from public.prompt_history$$, '1'),
     ('service_role', $$delete from public.prompt_history where id is not null returning id$$, '1')
 ) as tried (speaker, statement, expected);
 
-update auth.users set role = 'app_admin' where id = '00000000-0000-4000-8000-000000000001';
+update auth.users set role = 'app_admin' where id = '70726f62-6500-4000-8000-000000000001';
 delete from public.prompt_history;
 
 select is(pg_temp.outcomes(speaker, statement), expected, speaker || ': ' || statement)
@@ -187,8 +187,8 @@ from (values
     ('app_admin', $$update public.prompt_history set status = 'completed'$$, '1 0'),
     ('app_admin', $$update public.prompt_history set tokens_used = '24'$$, '1 0'),
     ('app_admin', $$update public.prompt_history set updated_at = '2001-01-01 00:00:29+00'$$, '1 0'),
-    ('app_admin', $$update public.prompt_history set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501'),
-    ('app_admin', $$update public.prompt_history set user_id = '00000000-0000-4000-8000-000000000001'$$, '42501'),
+    ('app_admin', $$update public.prompt_history set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501'),
+    ('app_admin', $$update public.prompt_history set user_id = '70726f62-6500-4000-8000-000000000001'$$, '42501'),
     ('app_admin', $$delete from public.prompt_history$$, '1 0'),
     ('app_admin', $$delete from public.prompt_history where id is not null returning id$$, '1 0')
 ) as tried (speaker, statement, expected);
@@ -202,12 +202,12 @@ from (values
     ('app_admin', $$select * from public.prompt_history$$, '1 0'),
     ('app_admin', $$insert$$, '1 42501'),
     ('app_admin', $$update public.prompt_history set ai_response = 'probe_16'$$, '1 0'),
-    ('app_admin', $$update public.prompt_history set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501 0'),
-    ('app_admin', $$update public.prompt_history set user_id = '00000000-0000-4000-8000-000000000001'$$, '1 0'),
+    ('app_admin', $$update public.prompt_history set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501 0'),
+    ('app_admin', $$update public.prompt_history set user_id = '70726f62-6500-4000-8000-000000000001'$$, '1 0'),
     ('app_admin', $$delete from public.prompt_history$$, '1 0')
 ) as tried (speaker, statement, expected);
 
-update auth.users set role = 'authenticated' where id = '00000000-0000-4000-8000-000000000001';
+update auth.users set role = 'authenticated' where id = '70726f62-6500-4000-8000-000000000001';
 delete from public.prompt_history;
 
 alter table public.prompt_history disable trigger user;
@@ -216,14 +216,14 @@ from (values
     ('anon', $$select * from public.prompt_history$$, '0'),
     ('anon', $$insert$$, '42501'),
     ('anon', $$update public.prompt_history set framework_id = 'probe_11'$$, '0'),
-    ('anon', $$update public.prompt_history set user_id = '00000000-0000-4000-8000-000000000003'$$, '0'),
-    ('anon', $$update public.prompt_history set user_id = '00000000-0000-4000-8000-000000000001'$$, '0'),
+    ('anon', $$update public.prompt_history set user_id = '70726f62-6500-4000-8000-000000000003'$$, '0'),
+    ('anon', $$update public.prompt_history set user_id = '70726f62-6500-4000-8000-000000000001'$$, '0'),
     ('anon', $$delete from public.prompt_history$$, '0'),
     ('authenticated', $$select * from public.prompt_history$$, '1 0'),
     ('authenticated', $$insert$$, '1 42501'),
     ('authenticated', $$update public.prompt_history set ai_response = 'probe_16'$$, '1 0'),
-    ('authenticated', $$update public.prompt_history set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501 0'),
-    ('authenticated', $$update public.prompt_history set user_id = '00000000-0000-4000-8000-000000000001'$$, '1 0'),
+    ('authenticated', $$update public.prompt_history set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501 0'),
+    ('authenticated', $$update public.prompt_history set user_id = '70726f62-6500-4000-8000-000000000001'$$, '1 0'),
     ('authenticated', $$delete from public.prompt_history$$, '1 0')
 ) as tried (speaker, statement, expected);
 
@@ -231,12 +231,12 @@ from (values
 
 delete from kinds;
 insert into kinds (kind, row) values
-('own; vibe_coding = ''false'', status = ''pending''', $$insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input, vibe_coding, status) values ('00000000-0000-4000-8000-000000000001', 'probe_3', 'probe_3', 'probe_3', 'probe_3', 'probe_3', 'false', 'pending')$$),
-('own; vibe_coding = ''true'', status = ''completed''', $$insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input, vibe_coding, status) values ('00000000-0000-4000-8000-000000000001', 'probe_4', 'probe_4', 'probe_4', 'probe_4', 'probe_4', 'true', 'completed')$$),
-('own; vibe_coding = ''false'', status = ''failed''', $$insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input, vibe_coding, status) values ('00000000-0000-4000-8000-000000000001', 'probe_5', 'probe_5', 'probe_5', 'probe_5', 'probe_5', 'false', 'failed')$$),
-('another''s; vibe_coding = ''false'', status = ''pending''', $$insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input, vibe_coding, status) values ('00000000-0000-4000-8000-000000000003', 'probe_6', 'probe_6', 'probe_6', 'probe_6', 'probe_6', 'false', 'pending')$$),
-('another''s; vibe_coding = ''true'', status = ''completed''', $$insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input, vibe_coding, status) values ('00000000-0000-4000-8000-000000000003', 'probe_7', 'probe_7', 'probe_7', 'probe_7', 'probe_7', 'true', 'completed')$$),
-('another''s; vibe_coding = ''false'', status = ''failed''', $$insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input, vibe_coding, status) values ('00000000-0000-4000-8000-000000000003', 'probe_8', 'probe_8', 'probe_8', 'probe_8', 'probe_8', 'false', 'failed')$$);
+('own; vibe_coding = ''false'', status = ''pending''', $$insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input, vibe_coding, status) values ('70726f62-6500-4000-8000-000000000001', 'probe_3', 'probe_3', 'probe_3', 'probe_3', 'probe_3', 'false', 'pending')$$),
+('own; vibe_coding = ''true'', status = ''completed''', $$insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input, vibe_coding, status) values ('70726f62-6500-4000-8000-000000000001', 'probe_4', 'probe_4', 'probe_4', 'probe_4', 'probe_4', 'true', 'completed')$$),
+('own; vibe_coding = ''false'', status = ''failed''', $$insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input, vibe_coding, status) values ('70726f62-6500-4000-8000-000000000001', 'probe_5', 'probe_5', 'probe_5', 'probe_5', 'probe_5', 'false', 'failed')$$),
+('another''s; vibe_coding = ''false'', status = ''pending''', $$insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input, vibe_coding, status) values ('70726f62-6500-4000-8000-000000000003', 'probe_6', 'probe_6', 'probe_6', 'probe_6', 'probe_6', 'false', 'pending')$$),
+('another''s; vibe_coding = ''true'', status = ''completed''', $$insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input, vibe_coding, status) values ('70726f62-6500-4000-8000-000000000003', 'probe_7', 'probe_7', 'probe_7', 'probe_7', 'probe_7', 'true', 'completed')$$),
+('another''s; vibe_coding = ''false'', status = ''failed''', $$insert into public.prompt_history (user_id, framework_id, framework_name, model, provider, user_input, vibe_coding, status) values ('70726f62-6500-4000-8000-000000000003', 'probe_8', 'probe_8', 'probe_8', 'probe_8', 'probe_8', 'false', 'failed')$$);
 select is(pg_temp.outcomes(speaker, statement), expected, speaker || ', given every grant, rows of other values: ' || statement)
 from (values
     ('authenticated', $$select * from public.prompt_history$$, '1 1 1 0 0 0'),

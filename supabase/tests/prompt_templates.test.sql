@@ -10,14 +10,14 @@ select plan(96);
 -- People: the first one speaks -----------------------------------------------------------------------------------
 
 insert into auth.users (id, aud, role, email) values
-('00000000-0000-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
-('00000000-0000-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
-('00000000-0000-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
+('70726f62-6500-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
+('70726f62-6500-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
+('70726f62-6500-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
 grant app_admin to current_user;
 
 create function pg_temp.speak_as(speaker text) returns void language plpgsql as $$
 declare
-    me uuid := case when speaker in ('authenticated', 'app_admin') then '00000000-0000-4000-8000-000000000001' end;
+    me uuid := case when speaker in ('authenticated', 'app_admin') then '70726f62-6500-4000-8000-000000000001' end;
 begin
     perform set_config('request.jwt.claims', json_build_object('sub', me, 'role', speaker)::text, true);
     perform set_config('role', speaker, true);
@@ -30,14 +30,14 @@ delete from public.prompt_templates;
 
 create temporary table kinds (nth integer generated always as identity, kind text, row text);
 insert into kinds (kind, row) values
-('own, is_active, is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_public) values ('00000000-0000-4000-8000-000000000001', 'probe_1', 'probe_1', 'probe_1', 'true')$$),
-('own, is_active, not is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content) values ('00000000-0000-4000-8000-000000000001', 'probe_2', 'probe_2', 'probe_2')$$),
-('own, not is_active, is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_public, is_active) values ('00000000-0000-4000-8000-000000000001', 'probe_3', 'probe_3', 'probe_3', 'true', 'false')$$),
-('own, not is_active, not is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_active) values ('00000000-0000-4000-8000-000000000001', 'probe_4', 'probe_4', 'probe_4', 'false')$$),
-('another''s, is_active, is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_public) values ('00000000-0000-4000-8000-000000000003', 'probe_5', 'probe_5', 'probe_5', 'true')$$),
-('another''s, is_active, not is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content) values ('00000000-0000-4000-8000-000000000003', 'probe_6', 'probe_6', 'probe_6')$$),
-('another''s, not is_active, is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_public, is_active) values ('00000000-0000-4000-8000-000000000003', 'probe_7', 'probe_7', 'probe_7', 'true', 'false')$$),
-('another''s, not is_active, not is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_active) values ('00000000-0000-4000-8000-000000000003', 'probe_8', 'probe_8', 'probe_8', 'false')$$),
+('own, is_active, is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_public) values ('70726f62-6500-4000-8000-000000000001', 'probe_1', 'probe_1', 'probe_1', 'true')$$),
+('own, is_active, not is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content) values ('70726f62-6500-4000-8000-000000000001', 'probe_2', 'probe_2', 'probe_2')$$),
+('own, not is_active, is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_public, is_active) values ('70726f62-6500-4000-8000-000000000001', 'probe_3', 'probe_3', 'probe_3', 'true', 'false')$$),
+('own, not is_active, not is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_active) values ('70726f62-6500-4000-8000-000000000001', 'probe_4', 'probe_4', 'probe_4', 'false')$$),
+('another''s, is_active, is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_public) values ('70726f62-6500-4000-8000-000000000003', 'probe_5', 'probe_5', 'probe_5', 'true')$$),
+('another''s, is_active, not is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content) values ('70726f62-6500-4000-8000-000000000003', 'probe_6', 'probe_6', 'probe_6')$$),
+('another''s, not is_active, is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_public, is_active) values ('70726f62-6500-4000-8000-000000000003', 'probe_7', 'probe_7', 'probe_7', 'true', 'false')$$),
+('another''s, not is_active, not is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_active) values ('70726f62-6500-4000-8000-000000000003', 'probe_8', 'probe_8', 'probe_8', 'false')$$),
 ('nobody''s, is_active, is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_public) values (null, 'probe_9', 'probe_9', 'probe_9', 'true')$$),
 ('nobody''s, is_active, not is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content) values (null, 'probe_10', 'probe_10', 'probe_10')$$),
 ('nobody''s, not is_active, is_public', $$insert into public.prompt_templates (user_id, name, framework_id, template_content, is_public, is_active) values (null, 'probe_11', 'probe_11', 'probe_11', 'true', 'false')$$),
@@ -168,8 +168,8 @@ from (values
     ('authenticated', $$update public.prompt_templates set template_content = 'probe_18'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
     ('authenticated', $$update public.prompt_templates set updated_at = '2001-01-01 00:00:24+00'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
     ('authenticated', $$update public.prompt_templates set variables = '[]'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
-    ('authenticated', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501'),
-    ('authenticated', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000001'$$, '42501'),
+    ('authenticated', $$update public.prompt_templates set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501'),
+    ('authenticated', $$update public.prompt_templates set user_id = '70726f62-6500-4000-8000-000000000001'$$, '42501'),
     ('authenticated', $$update public.prompt_templates set user_id = null$$, '42501'),
     ('authenticated', $$update public.prompt_templates set is_active = 'false'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
     ('authenticated', $$update public.prompt_templates set is_active = 'true'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
@@ -183,8 +183,8 @@ from (values
     ('service_role', $$insert on conflict (id) do update set description = 'probe_16'$$, '1'),
     ('service_role', $$update public.prompt_templates set description = 'probe_16'$$, '1'),
     ('service_role', $$update public.prompt_templates set description = 'probe_16' where id is not null returning id$$, '1'),
-    ('service_role', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000003'$$, '1'),
-    ('service_role', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000001'$$, '1'),
+    ('service_role', $$update public.prompt_templates set user_id = '70726f62-6500-4000-8000-000000000003'$$, '1'),
+    ('service_role', $$update public.prompt_templates set user_id = '70726f62-6500-4000-8000-000000000001'$$, '1'),
     ('service_role', $$update public.prompt_templates set user_id = null$$, '1'),
     ('service_role', $$update public.prompt_templates set is_active = 'false'$$, '1'),
     ('service_role', $$update public.prompt_templates set is_active = 'true'$$, '1'),
@@ -194,7 +194,7 @@ from (values
     ('service_role', $$delete from public.prompt_templates where id is not null returning id$$, '1')
 ) as tried (speaker, statement, expected);
 
-update auth.users set role = 'app_admin' where id = '00000000-0000-4000-8000-000000000001';
+update auth.users set role = 'app_admin' where id = '70726f62-6500-4000-8000-000000000001';
 delete from public.prompt_templates;
 
 select is(pg_temp.outcomes(speaker, statement), expected, speaker || ': ' || statement)
@@ -210,8 +210,8 @@ from (values
     ('app_admin', $$update public.prompt_templates set template_content = 'probe_18'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
     ('app_admin', $$update public.prompt_templates set updated_at = '2001-01-01 00:00:24+00'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
     ('app_admin', $$update public.prompt_templates set variables = '[]'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
-    ('app_admin', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501'),
-    ('app_admin', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000001'$$, '42501'),
+    ('app_admin', $$update public.prompt_templates set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501'),
+    ('app_admin', $$update public.prompt_templates set user_id = '70726f62-6500-4000-8000-000000000001'$$, '42501'),
     ('app_admin', $$update public.prompt_templates set user_id = null$$, '42501'),
     ('app_admin', $$update public.prompt_templates set is_active = 'false'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
     ('app_admin', $$update public.prompt_templates set is_active = 'true'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
@@ -230,8 +230,8 @@ from (values
     ('app_admin', $$select * from public.prompt_templates$$, '1 1 1 1 1 0 0 0 1 1 1 1'),
     ('app_admin', $$insert$$, '1 1 1 1 42501 42501 42501 42501 1 1 1 1'),
     ('app_admin', $$update public.prompt_templates set description = 'probe_16'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
-    ('app_admin', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501 42501 42501 42501 0 0 0 0 42501 42501 42501 42501'),
-    ('app_admin', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000001'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
+    ('app_admin', $$update public.prompt_templates set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501 42501 42501 42501 0 0 0 0 42501 42501 42501 42501'),
+    ('app_admin', $$update public.prompt_templates set user_id = '70726f62-6500-4000-8000-000000000001'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
     ('app_admin', $$update public.prompt_templates set user_id = null$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
     ('app_admin', $$update public.prompt_templates set is_active = 'false'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
     ('app_admin', $$update public.prompt_templates set is_active = 'true'$$, '1 1 1 1 0 0 0 0 1 1 1 1'),
@@ -240,7 +240,7 @@ from (values
     ('app_admin', $$delete from public.prompt_templates$$, '1 1 1 1 0 0 0 0 1 1 1 1')
 ) as tried (speaker, statement, expected);
 
-update auth.users set role = 'authenticated' where id = '00000000-0000-4000-8000-000000000001';
+update auth.users set role = 'authenticated' where id = '70726f62-6500-4000-8000-000000000001';
 delete from public.prompt_templates;
 
 alter table public.prompt_templates disable trigger user;
@@ -249,8 +249,8 @@ from (values
     ('anon', $$select * from public.prompt_templates$$, '1 0 0 0 1 0 0 0 1 0 0 0'),
     ('anon', $$insert$$, '42501'),
     ('anon', $$update public.prompt_templates set description = 'probe_16'$$, '0'),
-    ('anon', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000003'$$, '0'),
-    ('anon', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000001'$$, '0'),
+    ('anon', $$update public.prompt_templates set user_id = '70726f62-6500-4000-8000-000000000003'$$, '0'),
+    ('anon', $$update public.prompt_templates set user_id = '70726f62-6500-4000-8000-000000000001'$$, '0'),
     ('anon', $$update public.prompt_templates set user_id = null$$, '0'),
     ('anon', $$update public.prompt_templates set is_active = 'false'$$, '0'),
     ('anon', $$update public.prompt_templates set is_active = 'true'$$, '0'),
@@ -260,8 +260,8 @@ from (values
     ('authenticated', $$select * from public.prompt_templates$$, '1 1 1 1 1 0 0 0 1 0 0 0'),
     ('authenticated', $$insert$$, '1 1 1 1 42501 42501 42501 42501 42501 42501 42501 42501'),
     ('authenticated', $$update public.prompt_templates set description = 'probe_16'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
-    ('authenticated', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501 42501 42501 42501 0 0 0 0 0 0 0 0'),
-    ('authenticated', $$update public.prompt_templates set user_id = '00000000-0000-4000-8000-000000000001'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501 42501 42501 42501 0 0 0 0 0 0 0 0'),
+    ('authenticated', $$update public.prompt_templates set user_id = '70726f62-6500-4000-8000-000000000001'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
     ('authenticated', $$update public.prompt_templates set user_id = null$$, '42501 42501 42501 42501 0 0 0 0 0 0 0 0'),
     ('authenticated', $$update public.prompt_templates set is_active = 'false'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),
     ('authenticated', $$update public.prompt_templates set is_active = 'true'$$, '1 1 1 1 0 0 0 0 0 0 0 0'),

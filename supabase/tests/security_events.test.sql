@@ -10,14 +10,14 @@ select plan(44);
 -- People: the first one speaks -----------------------------------------------------------------------------------
 
 insert into auth.users (id, aud, role, email) values
-('00000000-0000-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
-('00000000-0000-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
-('00000000-0000-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
+('70726f62-6500-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
+('70726f62-6500-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
+('70726f62-6500-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
 grant app_admin to current_user;
 
 create function pg_temp.speak_as(speaker text) returns void language plpgsql as $$
 declare
-    me uuid := case when speaker in ('authenticated', 'app_admin') then '00000000-0000-4000-8000-000000000001' end;
+    me uuid := case when speaker in ('authenticated', 'app_admin') then '70726f62-6500-4000-8000-000000000001' end;
 begin
     perform set_config('request.jwt.claims', json_build_object('sub', me, 'role', speaker)::text, true);
     perform set_config('role', speaker, true);
@@ -30,8 +30,8 @@ delete from public.security_events;
 
 create temporary table kinds (nth integer generated always as identity, kind text, row text);
 insert into kinds (kind, row) values
-('own', $$insert into public.security_events (user_id, event_type) values ('00000000-0000-4000-8000-000000000001', 'probe_1')$$),
-('another''s', $$insert into public.security_events (user_id, event_type) values ('00000000-0000-4000-8000-000000000003', 'probe_2')$$),
+('own', $$insert into public.security_events (user_id, event_type) values ('70726f62-6500-4000-8000-000000000001', 'probe_1')$$),
+('another''s', $$insert into public.security_events (user_id, event_type) values ('70726f62-6500-4000-8000-000000000003', 'probe_2')$$),
 ('nobody''s', $$insert into public.security_events (user_id, event_type) values (null, 'probe_3')$$);
 
 -- What becomes of a statement, on one kind of row after the other: the number of rows that it met, or the SQLSTATE that
@@ -134,7 +134,7 @@ from (values
     ('service_role', $$delete from public.security_events$$, '42501')
 ) as tried (speaker, statement, expected);
 
-update auth.users set role = 'app_admin' where id = '00000000-0000-4000-8000-000000000001';
+update auth.users set role = 'app_admin' where id = '70726f62-6500-4000-8000-000000000001';
 delete from public.security_events;
 
 select is(pg_temp.outcomes(speaker, statement), expected, speaker || ': ' || statement)
@@ -154,13 +154,13 @@ from (values
     ('app_admin', $$select * from public.security_events$$, '1'),
     ('app_admin', $$insert$$, '42501'),
     ('app_admin', $$update public.security_events set event_type = 'probe_1'$$, '0'),
-    ('app_admin', $$update public.security_events set user_id = '00000000-0000-4000-8000-000000000003'$$, '0'),
-    ('app_admin', $$update public.security_events set user_id = '00000000-0000-4000-8000-000000000001'$$, '0'),
+    ('app_admin', $$update public.security_events set user_id = '70726f62-6500-4000-8000-000000000003'$$, '0'),
+    ('app_admin', $$update public.security_events set user_id = '70726f62-6500-4000-8000-000000000001'$$, '0'),
     ('app_admin', $$update public.security_events set user_id = null$$, '0'),
     ('app_admin', $$delete from public.security_events$$, '0')
 ) as tried (speaker, statement, expected);
 
-update auth.users set role = 'authenticated' where id = '00000000-0000-4000-8000-000000000001';
+update auth.users set role = 'authenticated' where id = '70726f62-6500-4000-8000-000000000001';
 delete from public.security_events;
 
 alter table public.security_events disable trigger user;
@@ -169,15 +169,15 @@ from (values
     ('anon', $$select * from public.security_events$$, '0'),
     ('anon', $$insert$$, '42501'),
     ('anon', $$update public.security_events set event_type = 'probe_1'$$, '0'),
-    ('anon', $$update public.security_events set user_id = '00000000-0000-4000-8000-000000000003'$$, '0'),
-    ('anon', $$update public.security_events set user_id = '00000000-0000-4000-8000-000000000001'$$, '0'),
+    ('anon', $$update public.security_events set user_id = '70726f62-6500-4000-8000-000000000003'$$, '0'),
+    ('anon', $$update public.security_events set user_id = '70726f62-6500-4000-8000-000000000001'$$, '0'),
     ('anon', $$update public.security_events set user_id = null$$, '0'),
     ('anon', $$delete from public.security_events$$, '0'),
     ('authenticated', $$select * from public.security_events$$, '0'),
     ('authenticated', $$insert$$, '42501'),
     ('authenticated', $$update public.security_events set event_type = 'probe_1'$$, '0'),
-    ('authenticated', $$update public.security_events set user_id = '00000000-0000-4000-8000-000000000003'$$, '0'),
-    ('authenticated', $$update public.security_events set user_id = '00000000-0000-4000-8000-000000000001'$$, '0'),
+    ('authenticated', $$update public.security_events set user_id = '70726f62-6500-4000-8000-000000000003'$$, '0'),
+    ('authenticated', $$update public.security_events set user_id = '70726f62-6500-4000-8000-000000000001'$$, '0'),
     ('authenticated', $$update public.security_events set user_id = null$$, '0'),
     ('authenticated', $$delete from public.security_events$$, '0')
 ) as tried (speaker, statement, expected);
@@ -186,12 +186,12 @@ from (values
 
 delete from kinds;
 insert into kinds (kind, row) values
-('own; severity = ''info''', $$insert into public.security_events (user_id, event_type, severity) values ('00000000-0000-4000-8000-000000000001', 'probe_4', 'info')$$),
-('own; severity = ''warning''', $$insert into public.security_events (user_id, event_type, severity) values ('00000000-0000-4000-8000-000000000001', 'probe_5', 'warning')$$),
-('own; severity = ''critical''', $$insert into public.security_events (user_id, event_type, severity) values ('00000000-0000-4000-8000-000000000001', 'probe_6', 'critical')$$),
-('another''s; severity = ''info''', $$insert into public.security_events (user_id, event_type, severity) values ('00000000-0000-4000-8000-000000000003', 'probe_7', 'info')$$),
-('another''s; severity = ''warning''', $$insert into public.security_events (user_id, event_type, severity) values ('00000000-0000-4000-8000-000000000003', 'probe_8', 'warning')$$),
-('another''s; severity = ''critical''', $$insert into public.security_events (user_id, event_type, severity) values ('00000000-0000-4000-8000-000000000003', 'probe_9', 'critical')$$),
+('own; severity = ''info''', $$insert into public.security_events (user_id, event_type, severity) values ('70726f62-6500-4000-8000-000000000001', 'probe_4', 'info')$$),
+('own; severity = ''warning''', $$insert into public.security_events (user_id, event_type, severity) values ('70726f62-6500-4000-8000-000000000001', 'probe_5', 'warning')$$),
+('own; severity = ''critical''', $$insert into public.security_events (user_id, event_type, severity) values ('70726f62-6500-4000-8000-000000000001', 'probe_6', 'critical')$$),
+('another''s; severity = ''info''', $$insert into public.security_events (user_id, event_type, severity) values ('70726f62-6500-4000-8000-000000000003', 'probe_7', 'info')$$),
+('another''s; severity = ''warning''', $$insert into public.security_events (user_id, event_type, severity) values ('70726f62-6500-4000-8000-000000000003', 'probe_8', 'warning')$$),
+('another''s; severity = ''critical''', $$insert into public.security_events (user_id, event_type, severity) values ('70726f62-6500-4000-8000-000000000003', 'probe_9', 'critical')$$),
 ('nobody''s; severity = ''info''', $$insert into public.security_events (user_id, event_type, severity) values (null, 'probe_10', 'info')$$),
 ('nobody''s; severity = ''warning''', $$insert into public.security_events (user_id, event_type, severity) values (null, 'probe_11', 'warning')$$),
 ('nobody''s; severity = ''critical''', $$insert into public.security_events (user_id, event_type, severity) values (null, 'probe_12', 'critical')$$);

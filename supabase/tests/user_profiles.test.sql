@@ -10,14 +10,14 @@ select plan(76);
 -- People: the first one speaks -----------------------------------------------------------------------------------
 
 insert into auth.users (id, aud, role, email) values
-('00000000-0000-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
-('00000000-0000-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
-('00000000-0000-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
+('70726f62-6500-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
+('70726f62-6500-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
+('70726f62-6500-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
 grant app_admin to current_user;
 
 create function pg_temp.speak_as(speaker text) returns void language plpgsql as $$
 declare
-    me uuid := case when speaker in ('authenticated', 'app_admin') then '00000000-0000-4000-8000-000000000001' end;
+    me uuid := case when speaker in ('authenticated', 'app_admin') then '70726f62-6500-4000-8000-000000000001' end;
 begin
     perform set_config('request.jwt.claims', json_build_object('sub', me, 'role', speaker)::text, true);
     perform set_config('role', speaker, true);
@@ -30,10 +30,10 @@ delete from public.user_profiles;
 
 create temporary table kinds (nth integer generated always as identity, kind text, row text);
 insert into kinds (kind, row) values
-('own, is_active', $$insert into public.user_profiles (user_id) values ('00000000-0000-4000-8000-000000000001')$$),
-('own, not is_active', $$insert into public.user_profiles (user_id, is_active) values ('00000000-0000-4000-8000-000000000001', 'false')$$),
-('another''s, is_active', $$insert into public.user_profiles (user_id) values ('00000000-0000-4000-8000-000000000003')$$),
-('another''s, not is_active', $$insert into public.user_profiles (user_id, is_active) values ('00000000-0000-4000-8000-000000000003', 'false')$$);
+('own, is_active', $$insert into public.user_profiles (user_id) values ('70726f62-6500-4000-8000-000000000001')$$),
+('own, not is_active', $$insert into public.user_profiles (user_id, is_active) values ('70726f62-6500-4000-8000-000000000001', 'false')$$),
+('another''s, is_active', $$insert into public.user_profiles (user_id) values ('70726f62-6500-4000-8000-000000000003')$$),
+('another''s, not is_active', $$insert into public.user_profiles (user_id, is_active) values ('70726f62-6500-4000-8000-000000000003', 'false')$$);
 
 -- What becomes of a statement, on one kind of row after the other: the number of rows that it met, or the SQLSTATE that
 -- refused it; once, if it is always the same. "insert" stands for the row's own. Nothing of it remains.
@@ -148,8 +148,8 @@ from (values
     ('authenticated', $$update public.user_profiles set bio = 'probe_9'$$, '1 1 0 0'),
     ('authenticated', $$update public.user_profiles set preferences = '{}'$$, '1 1 0 0'),
     ('authenticated', $$update public.user_profiles set updated_at = '2001-01-01 00:00:14+00'$$, '1 1 0 0'),
-    ('authenticated', $$update public.user_profiles set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501'),
-    ('authenticated', $$update public.user_profiles set user_id = '00000000-0000-4000-8000-000000000001'$$, '42501'),
+    ('authenticated', $$update public.user_profiles set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501'),
+    ('authenticated', $$update public.user_profiles set user_id = '70726f62-6500-4000-8000-000000000001'$$, '42501'),
     ('authenticated', $$update public.user_profiles set is_active = 'false'$$, '42501'),
     ('authenticated', $$update public.user_profiles set is_active = 'true'$$, '42501'),
     ('authenticated', $$delete from public.user_profiles$$, '1 0 0 0'),
@@ -160,15 +160,15 @@ from (values
     ('service_role', $$insert on conflict (user_id) do update set display_name = 'probe_7'$$, '1'),
     ('service_role', $$update public.user_profiles set display_name = 'probe_7'$$, '1'),
     ('service_role', $$update public.user_profiles set display_name = 'probe_7' where id is not null returning id$$, '1'),
-    ('service_role', $$update public.user_profiles set user_id = '00000000-0000-4000-8000-000000000003'$$, '1'),
-    ('service_role', $$update public.user_profiles set user_id = '00000000-0000-4000-8000-000000000001'$$, '1'),
+    ('service_role', $$update public.user_profiles set user_id = '70726f62-6500-4000-8000-000000000003'$$, '1'),
+    ('service_role', $$update public.user_profiles set user_id = '70726f62-6500-4000-8000-000000000001'$$, '1'),
     ('service_role', $$update public.user_profiles set is_active = 'false'$$, '1'),
     ('service_role', $$update public.user_profiles set is_active = 'true'$$, '1'),
     ('service_role', $$delete from public.user_profiles$$, '1'),
     ('service_role', $$delete from public.user_profiles where id is not null returning id$$, '1')
 ) as tried (speaker, statement, expected);
 
-update auth.users set role = 'app_admin' where id = '00000000-0000-4000-8000-000000000001';
+update auth.users set role = 'app_admin' where id = '70726f62-6500-4000-8000-000000000001';
 delete from public.user_profiles;
 
 select is(pg_temp.outcomes(speaker, statement), expected, speaker || ': ' || statement)
@@ -183,8 +183,8 @@ from (values
     ('app_admin', $$update public.user_profiles set bio = 'probe_9'$$, '1 1 42501 42501'),
     ('app_admin', $$update public.user_profiles set preferences = '{}'$$, '1 1 42501 42501'),
     ('app_admin', $$update public.user_profiles set updated_at = '2001-01-01 00:00:14+00'$$, '1'),
-    ('app_admin', $$update public.user_profiles set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501'),
-    ('app_admin', $$update public.user_profiles set user_id = '00000000-0000-4000-8000-000000000001'$$, '42501'),
+    ('app_admin', $$update public.user_profiles set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501'),
+    ('app_admin', $$update public.user_profiles set user_id = '70726f62-6500-4000-8000-000000000001'$$, '42501'),
     ('app_admin', $$update public.user_profiles set is_active = 'false'$$, '1'),
     ('app_admin', $$update public.user_profiles set is_active = 'true'$$, '1'),
     ('app_admin', $$delete from public.user_profiles$$, '1 0 0 0'),
@@ -200,14 +200,14 @@ from (values
     ('app_admin', $$select * from public.user_profiles$$, '1'),
     ('app_admin', $$insert$$, '1 1 42501 42501'),
     ('app_admin', $$update public.user_profiles set display_name = 'probe_7'$$, '1'),
-    ('app_admin', $$update public.user_profiles set user_id = '00000000-0000-4000-8000-000000000003'$$, '1'),
-    ('app_admin', $$update public.user_profiles set user_id = '00000000-0000-4000-8000-000000000001'$$, '1'),
+    ('app_admin', $$update public.user_profiles set user_id = '70726f62-6500-4000-8000-000000000003'$$, '1'),
+    ('app_admin', $$update public.user_profiles set user_id = '70726f62-6500-4000-8000-000000000001'$$, '1'),
     ('app_admin', $$update public.user_profiles set is_active = 'false'$$, '1'),
     ('app_admin', $$update public.user_profiles set is_active = 'true'$$, '1'),
     ('app_admin', $$delete from public.user_profiles$$, '1 0 0 0')
 ) as tried (speaker, statement, expected);
 
-update auth.users set role = 'authenticated' where id = '00000000-0000-4000-8000-000000000001';
+update auth.users set role = 'authenticated' where id = '70726f62-6500-4000-8000-000000000001';
 delete from public.user_profiles;
 
 alter table public.user_profiles disable trigger user;
@@ -216,16 +216,16 @@ from (values
     ('anon', $$select * from public.user_profiles$$, '0'),
     ('anon', $$insert$$, '42501'),
     ('anon', $$update public.user_profiles set display_name = 'probe_7'$$, '0'),
-    ('anon', $$update public.user_profiles set user_id = '00000000-0000-4000-8000-000000000003'$$, '0'),
-    ('anon', $$update public.user_profiles set user_id = '00000000-0000-4000-8000-000000000001'$$, '0'),
+    ('anon', $$update public.user_profiles set user_id = '70726f62-6500-4000-8000-000000000003'$$, '0'),
+    ('anon', $$update public.user_profiles set user_id = '70726f62-6500-4000-8000-000000000001'$$, '0'),
     ('anon', $$update public.user_profiles set is_active = 'false'$$, '0'),
     ('anon', $$update public.user_profiles set is_active = 'true'$$, '0'),
     ('anon', $$delete from public.user_profiles$$, '0'),
     ('authenticated', $$select * from public.user_profiles$$, '1 1 0 0'),
     ('authenticated', $$insert$$, '1 1 42501 42501'),
     ('authenticated', $$update public.user_profiles set display_name = 'probe_7'$$, '1 1 0 0'),
-    ('authenticated', $$update public.user_profiles set user_id = '00000000-0000-4000-8000-000000000003'$$, '42501 42501 0 0'),
-    ('authenticated', $$update public.user_profiles set user_id = '00000000-0000-4000-8000-000000000001'$$, '1 1 0 0'),
+    ('authenticated', $$update public.user_profiles set user_id = '70726f62-6500-4000-8000-000000000003'$$, '42501 42501 0 0'),
+    ('authenticated', $$update public.user_profiles set user_id = '70726f62-6500-4000-8000-000000000001'$$, '1 1 0 0'),
     ('authenticated', $$update public.user_profiles set is_active = 'false'$$, '1 1 0 0'),
     ('authenticated', $$update public.user_profiles set is_active = 'true'$$, '1 1 0 0'),
     ('authenticated', $$delete from public.user_profiles$$, '1 0 0 0')

@@ -10,14 +10,14 @@ select plan(41);
 -- People: the first one speaks -----------------------------------------------------------------------------------
 
 insert into auth.users (id, aud, role, email) values
-('00000000-0000-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
-('00000000-0000-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
-('00000000-0000-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
+('70726f62-6500-4000-8000-000000000001', 'authenticated', 'authenticated', 'me@probe.example'),
+('70726f62-6500-4000-8000-000000000003', 'authenticated', 'authenticated', 'stranger@probe.example'),
+('70726f62-6500-4000-8000-000000000004', 'authenticated', 'authenticated', 'bystander@probe.example');
 grant app_admin to current_user;
 
 create function pg_temp.speak_as(speaker text) returns void language plpgsql as $$
 declare
-    me uuid := case when speaker in ('authenticated', 'app_admin') then '00000000-0000-4000-8000-000000000001' end;
+    me uuid := case when speaker in ('authenticated', 'app_admin') then '70726f62-6500-4000-8000-000000000001' end;
 begin
     perform set_config('request.jwt.claims', json_build_object('sub', me, 'role', speaker)::text, true);
     perform set_config('role', speaker, true);
@@ -30,8 +30,8 @@ delete from public.user_sessions;
 
 create temporary table kinds (nth integer generated always as identity, kind text, row text);
 insert into kinds (kind, row) values
-('own', $$insert into public.user_sessions (user_id) values ('00000000-0000-4000-8000-000000000001')$$),
-('another''s', $$insert into public.user_sessions (user_id) values ('00000000-0000-4000-8000-000000000003')$$);
+('own', $$insert into public.user_sessions (user_id) values ('70726f62-6500-4000-8000-000000000001')$$),
+('another''s', $$insert into public.user_sessions (user_id) values ('70726f62-6500-4000-8000-000000000003')$$);
 
 -- What becomes of a statement, on one kind of row after the other: the number of rows that it met, or the SQLSTATE that
 -- refused it; once, if it is always the same. "insert" stands for the row's own. Nothing of it remains.
@@ -140,7 +140,7 @@ from (values
     ('service_role', $$delete from public.user_sessions where id is not null returning id$$, '1')
 ) as tried (speaker, statement, expected);
 
-update auth.users set role = 'app_admin' where id = '00000000-0000-4000-8000-000000000001';
+update auth.users set role = 'app_admin' where id = '70726f62-6500-4000-8000-000000000001';
 delete from public.user_sessions;
 
 select is(pg_temp.outcomes(speaker, statement), expected, speaker || ': ' || statement)
@@ -161,12 +161,12 @@ from (values
     ('app_admin', $$select * from public.user_sessions$$, '1'),
     ('app_admin', $$insert$$, '42501'),
     ('app_admin', $$update public.user_sessions set signed_in_at = '2001-01-01 00:00:05+00'$$, '0'),
-    ('app_admin', $$update public.user_sessions set user_id = '00000000-0000-4000-8000-000000000003'$$, '0'),
-    ('app_admin', $$update public.user_sessions set user_id = '00000000-0000-4000-8000-000000000001'$$, '0'),
+    ('app_admin', $$update public.user_sessions set user_id = '70726f62-6500-4000-8000-000000000003'$$, '0'),
+    ('app_admin', $$update public.user_sessions set user_id = '70726f62-6500-4000-8000-000000000001'$$, '0'),
     ('app_admin', $$delete from public.user_sessions$$, '1 0')
 ) as tried (speaker, statement, expected);
 
-update auth.users set role = 'authenticated' where id = '00000000-0000-4000-8000-000000000001';
+update auth.users set role = 'authenticated' where id = '70726f62-6500-4000-8000-000000000001';
 delete from public.user_sessions;
 
 alter table public.user_sessions disable trigger user;
@@ -175,14 +175,14 @@ from (values
     ('anon', $$select * from public.user_sessions$$, '0'),
     ('anon', $$insert$$, '42501'),
     ('anon', $$update public.user_sessions set signed_in_at = '2001-01-01 00:00:05+00'$$, '0'),
-    ('anon', $$update public.user_sessions set user_id = '00000000-0000-4000-8000-000000000003'$$, '0'),
-    ('anon', $$update public.user_sessions set user_id = '00000000-0000-4000-8000-000000000001'$$, '0'),
+    ('anon', $$update public.user_sessions set user_id = '70726f62-6500-4000-8000-000000000003'$$, '0'),
+    ('anon', $$update public.user_sessions set user_id = '70726f62-6500-4000-8000-000000000001'$$, '0'),
     ('anon', $$delete from public.user_sessions$$, '0'),
     ('authenticated', $$select * from public.user_sessions$$, '1 0'),
     ('authenticated', $$insert$$, '42501'),
     ('authenticated', $$update public.user_sessions set signed_in_at = '2001-01-01 00:00:05+00'$$, '0'),
-    ('authenticated', $$update public.user_sessions set user_id = '00000000-0000-4000-8000-000000000003'$$, '0'),
-    ('authenticated', $$update public.user_sessions set user_id = '00000000-0000-4000-8000-000000000001'$$, '0'),
+    ('authenticated', $$update public.user_sessions set user_id = '70726f62-6500-4000-8000-000000000003'$$, '0'),
+    ('authenticated', $$update public.user_sessions set user_id = '70726f62-6500-4000-8000-000000000001'$$, '0'),
     ('authenticated', $$delete from public.user_sessions$$, '1 0')
 ) as tried (speaker, statement, expected);
 

@@ -52,7 +52,7 @@ class Stage:
             yield cls(session, contract)
 
     def _sign_up(self, name: str, role: str) -> None:
-        account = f"00000000-0000-4000-8000-{len(self.accounts) + 1:012x}"
+        account = f"70726f62-6500-4000-8000-{len(self.accounts) + 1:012x}"  # of "probe": nobody else's
         email = literal(f"{name}@probe.example")
         self.session.own(SIGN_UP.format(id=literal(account), role=literal(role), email=email))
         self.accounts[name] = account
