@@ -1,13 +1,16 @@
 """daily_maintenance(): steps in order, each by itself, within a time budget, one run at a time."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import errors
 
+from forge_db.paths import SCHEMA
 from harness.databases import Database
 from harness.figures import Raw, made_up
 from harness.people import Person
@@ -385,3 +388,46 @@ def test_only_the_server_maintains(db: Session, alice: Person, carol: Person, fu
         speak()
         with db.refuses(errors.InsufficientPrivilege, by=Guard.FUNCTION_GRANT):
             db.run(f"select public.{function}()")
+
+
+# The platform's rules -------------------------------------------------------------------------------------------------
+
+CHANGE = re.compile(r"\b(?:update\s+(?:only\s+)?[\w.%$]+(?:\s+as\s+\w+)?\s+set|delete\s+from)\b", re.IGNORECASE)
+
+
+def without_where(text: str) -> list[str]:
+    """The changes that the extension safeupdate, which Supabase loads for requests, would refuse."""
+    text, found = re.sub(r"--[^\n]*", "", text), []
+    for change in CHANGE.finditer(text):
+        depth, words = 0, set[str]()
+        for token in re.finditer(r"[();]|\w+", text[change.start() :]):
+            depth += {"(": 1, ")": -1}.get(token[0], 0)
+            if depth < 0 or (depth == 0 and token[0] == ";"):
+                break
+            if depth == 0:
+                words.add(token[0].lower())
+        if "where" not in words:
+            found.append(change[0])
+    return found
+
+
+@pytest.mark.one_platform
+@pytest.mark.parametrize("path", sorted(SCHEMA.glob("*.sql")), ids=lambda path: path.stem)
+def test_no_change_of_ours_is_without_where(path: Path) -> None:
+    assert without_where(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "is_refused"),
+    [
+        ("delete from private.locks;", True),
+        ("update public.feedback as item set status = (select 'new' from x where true);", True),
+        ("with gone as (delete from x returning *) select from gone where true;", True),
+        ("update only %1$s set a = 1 -- where b\n;", True),
+        ("update x set a = 1 where b;", False),
+        ("with gone as (delete from x where (true)) select from gone;", False),
+        ("insert into x values (1) on conflict do update set a = 1;", False),
+    ],
+)
+def test_what_safeupdate_refuses_is_found(text: str, is_refused: bool) -> None:
+    assert bool(without_where(text)) is is_refused
