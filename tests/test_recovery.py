@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -53,7 +54,7 @@ def test_a_lost_server_comes_back_as_it_was_between_two_commits(home: Path) -> N
         program, _, options = command.partition(" ")
         process = server._process()
         done = subprocess.run(
-            ["sh", "-ec", f"{server._programs.tool(program)} {options}"],
+            ["sh", "-ec", f"{shlex.quote(server._programs.tool(program))} {options}"],
             capture_output=True, text=True, check=False, **process,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

@@ -222,7 +222,7 @@ def test_what_others_hung_on_the_hidden_schemas_stops_it(scratch: Database) -> N
     """They are dropped with cascade."""
     assert back(scratch, SEED) == ""
     for made, named in FOREIGN.values():
-        unsaved = f"begin;\n{made};\n\\i {FIRST}\n"
+        unsaved = f"begin;\n{made};\n\\i '{FIRST}'\n"
         said = psql.run(scratch, "-v", "ON_ERROR_STOP=1", typed=unsaved)
         assert f"what is not ours would go as well: {named}\n" in said, said
 
