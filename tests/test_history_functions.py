@@ -114,6 +114,18 @@ def test_without_an_answer_there_is_none_to_highlight(db: Session, alice: Person
     assert search(db.as_user(alice), "haiku")[0]["ai_response_highlight"] is None
 
 
+@pytest.mark.one_platform
+@pytest.mark.parametrize("column", ["user_input", "ai_response"])
+@pytest.mark.parametrize(("octets", "shown"), [(500, "x" * 60), (501, "x" * 50 + " " + "x" * 10)])
+def test_a_long_word_is_cut_in_the_highlight_of_a_long_text(
+    db: Session, alice: Person, column: str, octets: int, shown: str
+) -> None:
+    text = f"é needle {'x' * 60}"
+    text += " " * (octets - len(text.encode()))
+    db.add(TABLE, **{"user_id": alice.id, "user_input": "needle", column: text})
+    assert search(db.as_user(alice), "needle")[0][f"{column}_highlight"] == f"**needle** {shown}"
+
+
 def test_what_was_asked_weighs_more_than_what_was_answered(db: Session, alice: Person) -> None:
     asked, answered = ask(db, alice, "haiku", "x y z"), ask(db, alice, "x y z", "haiku")
     rank = {row["id"]: row["rank"] for row in search(db.as_user(alice), "haiku")}

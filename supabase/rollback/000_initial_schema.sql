@@ -113,7 +113,6 @@ declare
         'private.health__unused_indexes',
         'private.health__usage_months',
         'private.health__wraparound',
-        'private.highlight',
         'private.ingest_log_lines',
         'private.integrity__catalogue_lists',
         'private.integrity__category_cycles',

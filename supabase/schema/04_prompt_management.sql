@@ -847,14 +847,21 @@ comment on column private.prompt_search.created_at is 'As in prompt_history, for
 comment on column private.prompt_search.words is
 'Words as written and as stemmed in the owner''s language; the question weighs more.';
 
-create or replace function private.search_language(language text)
+create or replace function private.search_language(user_id uuid)
 returns regconfig
-language sql
-immutable
+language plpgsql
+stable
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
-    select case split_part(language, '-', 1)
+begin
+    return case split_part(
+        (
+            select preference.language
+            from public.user_preferences as preference
+            where preference.user_id = search_language.user_id
+        ), '-', 1
+    )
         when 'da' then 'pg_catalog.danish'
         when 'de' then 'pg_catalog.german'
         when 'en' then 'pg_catalog.english'
@@ -873,24 +880,27 @@ as $$
         when 'sv' then 'pg_catalog.swedish'
         when 'tr' then 'pg_catalog.turkish'
         else 'pg_catalog.simple'
-    end::regconfig
+    end::regconfig;
+end
 $$;
 
-comment on function private.search_language(text) is
-'Text-search configuration for a language tag; simple where there is none.';
+comment on function private.search_language(uuid) is
+'Text-search configuration for the language of a user; simple where there is none for it.';
 
 create or replace function private.searchable(content text)
 returns text
-language sql
+language plpgsql
 immutable
 strict
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
+begin
     -- The beginning is enough to find a text by, and a vector has a limit of 1 MB that must never refuse an answer.
     -- Only letters and digits: on '@a1' or 'a_' over and over, the parser of PostgreSQL takes minutes to find out that
     -- it is no address.
-    select translate(left(content, 50000), $punctuation$!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~$punctuation$, repeat(' ', 32))
+    return translate(left(content, 50000), $punctuation$!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~$punctuation$, repeat(' ', 32));
+end
 $$;
 
 comment on function private.searchable(text) is 'What of a text is indexed for the search: its words, no punctuation.';
@@ -904,11 +914,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_language regconfig := private.search_language((
-        select preference.language
-        from public.user_preferences as preference
-        where preference.user_id = new.user_id
-    ));
+    v_language regconfig := private.search_language(new.user_id);
     v_asked text := private.searchable(new.user_input);
     v_answered text := private.searchable(coalesce(new.ai_response, ''));
 begin
@@ -936,28 +942,6 @@ create or replace trigger index_prompt_history_words
 after insert or update of user_input, ai_response on public.prompt_history
 for each row execute function private.tg_prompt_history__index_words();
 
-create or replace function private.highlight(language regconfig, content text, query tsquery)
-returns text
-language plpgsql
-immutable
-strict
-security invoker
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-    -- Very long words are cut, for the same parser reads them here.
-    return ts_headline(
-        language,
-        regexp_replace(left(content, 10000), '(\S{50})', '\1 ', 'g'),
-        query,
-        'MaxFragments=2, StartSel=**, StopSel=**'
-    );
-end
-$$;
-
-comment on function private.highlight(regconfig, text, tsquery) is
-'The parts of a text that match a query, with the words between ** and **.';
-
 create or replace function private.search_prompt_history(
     query text, page_size integer, before_created_at timestamptz, before_id uuid
 )
@@ -981,13 +965,10 @@ set plan_cache_mode = force_custom_plan
 as $$
 declare
     v_user_id uuid := private.require_user();
-    v_language regconfig := private.search_language((
-        select preference.language
-        from public.user_preferences as preference
-        where preference.user_id = v_user_id
-    ));
+    v_language regconfig := private.search_language(v_user_id);
     v_words text;
     v_query tsquery;
+    v_highlight constant text := 'MaxFragments=2, StartSel=**, StopSel=**';
 begin
     if search_prompt_history.query is null or btrim(search_prompt_history.query) = '' then
         raise exception 'nothing to search for'
@@ -1032,10 +1013,22 @@ begin
         history.status,
         history.created_at,
         page.rank,
-        private.highlight(v_language, history.user_input, v_query),
-        private.highlight(v_language, history.ai_response, v_query)
+        ts_headline(v_language, shown.user_input, v_query, v_highlight),
+        ts_headline(v_language, shown.ai_response, v_query, v_highlight)
     from page
     inner join public.prompt_history as history on page.history_id = history.id
+    -- Very long words are cut in what is long enough for them to matter: here too the parser takes minutes for some.
+    cross join lateral (
+        select
+            case
+                when octet_length(history.user_input) <= 500 then history.user_input
+                else regexp_replace(left(history.user_input, 10000), '(\S{50})', '\1 ', 'g')
+            end as user_input,
+            case
+                when octet_length(history.ai_response) <= 500 then history.ai_response
+                else regexp_replace(left(history.ai_response, 10000), '(\S{50})', '\1 ', 'g')
+            end as ai_response
+    ) as shown
     order by history.created_at desc, history.id desc;
 end
 $$;
