@@ -1050,15 +1050,16 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     -- Nearly every message holds none of these, and the search for what surrounds them costs six times as much.
-    if message !~* 'sk-|AIza|AQ\.|bearer|key|token' then
+    if message !~* 'sk-|xai-|gsk_|AIza|AQ\.|eyJ|bearer|key|token' then
         return message;
     end if;
-    -- Providers repeat keys in their errors, and Gemini takes them in the URL.
+    -- Providers repeat keys in their errors, and Gemini takes them in the URL. The first line: keys of providers, and
+    -- signed tokens, known by their beginning; the second: whatever is named as one.
     return regexp_replace(
         message,
-        '(?<![A-Za-z])(sk-|AIza|AQ\.)[A-Za-z0-9_*.…-]{6,}'
-        '|(Bearer\s+|(api[-_]?key|access[-_]?token|[?&](key|token))["'']?\s*[:=]\s*["'']?)[^\s"''&,;)}]+',
-        '\2[key]',
+        '(?<![A-Za-z])(?:sk-|xai-|gsk_|AIza|AQ\.|eyJ[A-Za-z0-9_-]+\.)[A-Za-z0-9_*.…-]{6,}'
+        '|(Bearer\s+|(?:api[-_]?key|access[-_]?token|[?&](?:key|token))["'']?\s*[:=]\s*["'']?)[^\s"''&,;)}]+',
+        '\1[key]',
         'gi'
     );
 end
