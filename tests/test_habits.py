@@ -1,4 +1,4 @@
-"""What editors, pre-commit and GitHub read of this project names things that are there, and runs what CI runs."""
+"""What editors, pre-commit, GitHub and a reader find in this project names things that are there."""
 
 import re
 import shutil
@@ -89,3 +89,17 @@ def test_editor_settings_agree_with_the_checks() -> None:
         length = re.search(r"(?:line-length|max_line_length) = (\d+)", (ROOT / checked).read_text(encoding="utf-8"))
         assert length
         assert f"max_line_length = {length[1]}" in settings
+
+
+@pytest.mark.parametrize("name", ["06_indexes_and_performance", "07_security_and_rls"])
+def test_the_head_of_a_long_file_names_its_parts_in_order(name: str) -> None:
+    """Those that are about one table are found by the table's name."""
+    text = (ROOT / f"supabase/schema/{name}.sql").read_text(encoding="utf-8")
+    head, body = text.split("\nset search_path", 1)
+    parts = re.findall(r"^-- ([A-Z].*?) -{4,}$", body, re.MULTILINE)
+    assert parts
+    read_to = 0
+    for part in parts:
+        found = head.find(part.rpartition(": ")[2], read_to)
+        assert found > 0, f"{part} is not named, or not where it comes"
+        read_to = found

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from harness import clusters
-from harness.checks import NAMES, findings, report
+from harness.checks import NAMES, findings, report, say
 from harness.clusters import Cluster
 from harness.databases import SUPERUSER, Database
 from harness.replicas import private_server, standby
@@ -376,6 +376,18 @@ def test_a_value_is_graded(db: Session, measured: float | None, expected: str) -
     assert db.value("select private.grade(%s::numeric, 10, null)", [measured]) == (
         "ok" if expected == "ok" else "warning"
     )
+
+
+@pytest.mark.one_platform
+def test_sessions_that_are_hidden_are_not_taken_for_none(db: Session, connection: psycopg.Connection) -> None:
+    """The views show others' sessions to everybody, but with nothing in them."""
+    db.as_owner()
+    say(db, connection, "superuser", "revoke pg_monitor from postgres cascade")
+    checks = {it["name"]: it for it in report(db, "health")["checks"]}
+    for name in ("connections", "long_transactions", "replication_lag"):
+        assert checks[name]["detail"].startswith("Not available: what other sessions do is shown to members"), name
+        assert checks[name]["detail"].endswith("grant pg_monitor to postgres.")
+        assert (checks[name]["status"], checks[name]["value"]) == ("ok", None)
 
 
 def test_what_may_not_be_read_is_not_available_and_not_red(db: Session) -> None:

@@ -74,7 +74,7 @@ READ_STEPS, RUN = "select steps from private.maintenance_runs", "select public.d
 @pytest.mark.parametrize(
     ("runs", "status", "says", "hint"),
     [
-        ({}, "critical", "There was no run in the last 200.0 hours.", RUN),
+        ({}, "critical", "Nothing has run in the 200.0 hours since the installation.", RUN),
         ({10: "ok"}, "ok", "The latest run: ok. The last that did all it should: 10.0 hours ago.", None),
         ({26: "ok"}, "warning", "The latest run: ok.", RUN),
         ({104: "ok"}, "critical", "The latest run: ok.", RUN),
@@ -449,6 +449,15 @@ def test_the_longest_wait_is_told(
     made_up(db, "private.health__lock_waits()", clock, pg_locks=locks)
     found = check(db, "lock_waits")
     assert found == {"status": status, "value": seconds, "threshold": 30, "detail": says, "hint": hint}
+
+
+def test_a_lock_of_a_prepared_transaction_is_nobodys_process(db: Session) -> None:
+    clock = {"statement_timestamp()": "now()", "pg_blocking_pids(held.pid)": "array[0]"}
+    made_up(db, "private.health__lock_waits()", clock, pg_locks=[waiting(5, 31)])
+    found = check(db, "lock_waits")
+    assert found["detail"] == "Process 5 has waited for 31.0 seconds for a prepared transaction; 1 wait in all."
+    assert found["hint"] == "select gid, prepared, owner from pg_prepared_xacts order by prepared;"
+    db.run(found["hint"])
 
 
 def transaction(pid: int | Raw, minutes: int | None, kind: str = "client backend") -> dict[str, Any]:

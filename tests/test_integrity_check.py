@@ -51,6 +51,7 @@ BREAKAGES = [
         "delete from public.api_providers where name = 'mistral'",
         says="mistral (in api_providers, not allowed by api_configurations_provider_is_known)",
         number=2,
+        shows=True,
     ),
     Breakage(
         "catalogue_lists",
@@ -80,6 +81,7 @@ BREAKAGES = [
         "delete from public.api_configurations",
         status="critical",
         says="sealed with a key that is not configured",
+        shows=True,  # a test below does what it says
     ),
     Breakage(
         "key_envelopes",
@@ -192,24 +194,28 @@ BREAKAGES = [
         """,
         says="Found 4: settings that break their own rules: default_theme, maintenance_batch_size, maintenance_mode, s",
         number=4,
+        shows=True,
     ),
     Breakage(
         "unknown_frameworks",
         PROMPT.format("stars", KNOWN),
         "delete from public.prompt_history",
         says="stars (1 in prompt_history)",
+        shows=True,
     ),
     Breakage(
         "unknown_models",
         PROMPT.format("roses", "'gpt-0'") * 2,
         "delete from public.prompt_history",
         says="openai: gpt-0 (2 in prompt_history)",
+        shows=True,
     ),
     Breakage(
         "unknown_models",
         f"insert into public.api_usage_logs (user_id, provider) values ({ALICE}, 'mistral')",
         "delete from public.api_usage_logs",
         says="mistral (1 in api_usage_logs)",
+        shows=True,
     ),
     Breakage(
         "unvalidated_rules",
@@ -261,6 +267,8 @@ def test_a_key_that_opens_is_none_to_find_until_it_is_damaged(db: Session, alice
     found = findings(db, "integrity")
     assert found.keys() == {"key_envelopes"}
     assert "(damaged)" in found["key_envelopes"]["detail"]
+    db.run(found["key_envelopes"]["hint"])
+    assert findings(db, "integrity") == {}
 
 
 def test_one_check_that_fails_does_not_cost_the_others(db: Session) -> None:
@@ -299,6 +307,16 @@ def test_what_a_catalogue_lacks_is_loaded_and_what_a_rule_lacks_is_read(db: Sess
     db.as_owner().run("delete from public.prompt_frameworks where name = 'roses'")
     hint = findings(db, "integrity")["catalogue_lists"]["hint"]
     assert hint == "psql -v ON_ERROR_STOP=1 -f supabase/schema/08_initial_data.sql"
+
+
+def test_a_setting_that_allows_what_there_is_none_of_is_told_so(db: Session) -> None:
+    db.as_owner().run("""
+        update public.system_config set allowed_values = allowed_values || '["gone"]' where key = 'default_provider'
+    """)
+    found = findings(db, "integrity")["catalogue_lists"]
+    assert "gone (default_provider allows it, api_providers lacks it)" in found["detail"]
+    db.run(found["hint"])
+    assert "catalogue_lists" not in findings(db, "integrity")
 
 
 @pytest.mark.one_platform

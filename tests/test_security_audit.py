@@ -46,6 +46,18 @@ BREAKAGES = [
         also=("wide_grants",),
     ),
     Breakage(
+        "definer_functions",
+        """
+        create procedure public.stray() language plpgsql security definer
+            set search_path = pg_catalog, pg_temp as 'begin end';
+        revoke execute on procedure public.stray() from public, anon, authenticated, service_role;
+        grant execute on procedure public.stray() to anon;
+        """,
+        "drop procedure public.stray()",
+        status="critical",
+        says="public.stray() by anon",
+    ),
+    Breakage(
         "grants_regime",
         "alter default privileges for role postgres in schema public grant select on tables to anon",
         "alter default privileges for role postgres in schema public revoke select on tables from anon",
@@ -75,6 +87,20 @@ BREAKAGES = [
         "create policy stray on public.audit_log for select using (actor_id = (select auth.uid()))",
         "drop policy stray on public.audit_log",
         status="critical",
+    ),
+    *(
+        Breakage(
+            "open_policies",
+            f"create policy stray on public.audit_log for {command} to authenticated {always}",
+            "drop policy stray on public.audit_log",
+            status="critical",
+            says="stray on public.audit_log",
+        )
+        for command, always in (
+            ("select", "using (1 = 1)"),
+            ("insert", "with check (current_user is not null)"),
+            ("all", "using (false) with check ('a' <> 'b')"),
+        )
     ),
     Breakage(
         "owners",
@@ -141,6 +167,14 @@ BREAKAGES = [
     ),
     Breakage(
         "roles",
+        "create role stray login; set local role postgres; grant service_role to stray; set local role none",
+        "drop role stray",
+        status="critical",
+        says="stray is a member of service_role",
+        by="superuser",
+    ),
+    Breakage(
+        "roles",
         "create role stray login bypassrls",
         "drop role stray",
         status="critical",
@@ -173,6 +207,15 @@ BREAKAGES = [
         "alter function private.save_api_key(text, text) set search_path = pg_catalog, pg_temp",
         status="critical",
         says="private.save_api_key(text,text)",
+    ),
+    Breakage(
+        "search_path",
+        "create procedure private.stray() language plpgsql as 'begin end'; "
+        "revoke execute on procedure private.stray() from public; "
+        "create aggregate private.stray_sum (integer) (sfunc = int4pl, stype = integer); "
+        "revoke execute on function private.stray_sum(integer) from public",
+        "drop procedure private.stray(); drop aggregate private.stray_sum(integer)",
+        says="private.stray()",
     ),
     *(
         Breakage("staff_accounts", f"update auth.users set {breaks} where id = {who}", mends, status, says)
@@ -208,6 +251,13 @@ BREAKAGES = [
         "insert into private.secrets (name, secret) values ('app_encryption_key', repeat('k', 40))",
         "delete from private.secrets",
         says="app_encryption_key",
+        shows=True,
+    ),
+    Breakage(
+        "tables_without_policies",
+        'drop policy "Admins can view feedback analytics" on public.feedback_analytics',
+        Path("supabase/schema/07_security_and_rls.sql").read_text(encoding="utf-8"),
+        says="public.feedback_analytics",
     ),
     Breakage(
         "tables_without_policies",
@@ -215,6 +265,7 @@ BREAKAGES = [
         "revoke all on public.stray from anon, authenticated, service_role",
         "drop table public.stray",
         says="public.stray",
+        shows=True,  # of our own tables alone we know the policies
     ),
     Breakage(
         "triggers",
@@ -261,8 +312,9 @@ BREAKAGES = [
             ),
             ("usage on schema private", "anon", "USAGE on schema private to anon"),
             ("create on schema public", "authenticated", "CREATE on schema public to authenticated"),
-            ("execute on function private.require_user()", "public", "EXECUTE on function private.require_user() to p"),
+            ("execute on function private.require_user()", "public", "EXECUTE on routine private.require_user() to pu"),
             ("usage on sequence public.probe", "anon", "USAGE on sequence public.probe to anon"),
+            ("execute on procedure public.probe()", "public", "EXECUTE on routine public.probe() to public"),
         )
     ),
     Breakage(
@@ -281,6 +333,10 @@ def _staff(db: Session, alice: Person, carol: Person) -> None:
     assert alice != carol
     db.as_owner().run(f"update auth.users set email_confirmed_at = now(), last_sign_in_at = now() where id = {CAROL}")
     db.run("create sequence public.probe; revoke all on public.probe from public, anon, authenticated, service_role")
+    db.run("""
+        create procedure public.probe() language plpgsql set search_path = pg_catalog, pg_temp as 'begin end';
+        revoke all on procedure public.probe() from public, anon, authenticated, service_role
+    """)
     # Older projects hand out rights by themselves, which is a finding; see the test below.
     for what in ("tables", "functions"):
         db.run(
@@ -451,7 +507,9 @@ def test_roles_have_the_power_that_they_need(
             {"oid": oid, "rolname": name, **{power: power in held for power in POWERS}}
             for name, (oid, held) in roles.items()
         ],
-        pg_auth_members=[{"member": ROLES[member][0], "roleid": ROLES[granted][0]} for member, granted in members],
+        pg_auth_members=[
+            {"member": ROLES[member][0], "roleid": ROLES[granted][0], "grantor": 10} for member, granted in members
+        ],
     )
     answer = db.as_owner().value("select private.security__roles()")
     assert (answer["value"], answer["status"]) == ((1, "critical") if found else (0, "ok")), answer

@@ -123,6 +123,15 @@ def test_what_is_spread_over_more_time_is_not_found(db: Session, rule: str, alic
     assert found(db, rule) == []
 
 
+def test_a_call_that_got_no_answer_has_failed(db: Session, alice: Person) -> None:
+    threshold(db, "suspicious_failures_per_hour", 2)
+    moment = db.truth(f"select {NOON}")
+    for message in ("connection reset", "timeout", None):
+        db.add("api_usage_logs", user_id=alice.id, status_code=None, error_message=message, created_at=moment)
+    (row,) = found(db, "many_failed_requests")
+    assert row["details"]["count"] == 2
+
+
 def test_refusals_of_nobody_known_are_told_apart_by_address(db: Session) -> None:
     threshold(db, "suspicious_denials_per_hour", 3)
     refusals(db, None, 3, ip_address="192.0.2.1")

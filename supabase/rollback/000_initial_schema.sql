@@ -205,6 +205,7 @@ declare
         'private.security__triggers',
         'private.security__views',
         'private.security__wide_grants',
+        'private.sees_all_sessions',
         'private.shorten_changes',
         'private.size_snapshots',
         'private.spent_costs',

@@ -4,6 +4,9 @@
 -- api_configurations, the catalogues), or an index would cost more than it gives (prompt_history.status).
 -- Every foreign key is covered, or deleting an account would scan the table.
 --
+-- After the tables: Rollups (usage, prompts, activity, a run), Analytics, Statistics, Maintenance,
+-- Retention and archive, Growth, Performance readers.
+--
 -- Needs 01 to 05. Policies and grants are in 07: same tables, order and banners.
 
 set search_path = pg_catalog, pg_temp;
@@ -1932,9 +1935,8 @@ begin
         raise exception 'maintenance is running already'
             using errcode = 'PT409',
                 detail = format('Process %s.', coalesce(v_backend_pid::text, 'unknown')),
-                hint = format(
-                    'Wait until it has finished. To stop it: select pg_terminate_backend(%s)', v_backend_pid
-                );
+                hint = 'Wait until it has finished.'
+                    || coalesce(format(' To stop it: select pg_terminate_backend(%s)', v_backend_pid), '');
     end if;
 
     perform set_config('forge.maintenance_positions', '', false);

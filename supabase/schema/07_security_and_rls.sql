@@ -9,6 +9,10 @@
 -- row. Staff have policies of their own and not an OR in everyone's: an OR cannot use the index. These ask is_admin()
 -- besides, so that the role alone, without a token of somebody who is staff now, opens nothing.
 --
+-- First what is watched: audit_log, security_events, private.log_files, Append-only, Audit, Security events,
+-- The server's own log, Suspicious activity, Export, Checks (Health, Integrity, Security). Then who may do what:
+-- Schemas, each table, Functions.
+--
 -- Needs 01 to 06. Same tables, order and banners as there.
 
 set search_path = pg_catalog, pg_temp;
@@ -1121,7 +1125,8 @@ begin
             jsonb_build_object('count', count(*), 'threshold', v_threshold),
             date_trunc('hour', logged.created_at, 'UTC')
         from public.api_usage_logs as logged
-        where logged.created_at >= v_since and logged.status_code >= 400
+        -- A call that got no answer has an error and no status.
+        where logged.created_at >= v_since and (logged.status_code >= 400 or logged.error_message is not null)
         group by logged.user_id, date_trunc('hour', logged.created_at, 'UTC')
         having count(*) >= v_threshold;
     when 'request_burst' then
@@ -1506,6 +1511,27 @@ $$;
 comment on function private.grade(numeric, numeric, numeric) is
 'ok, warning or critical, for a value of which more is worse. What is not known is ok.';
 
+create or replace function private.sees_all_sessions()
+returns boolean
+language plpgsql
+stable
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- To others the views show sessions without saying what they do, and that would look like all being well.
+    if not pg_has_role('pg_read_all_stats', 'usage') then
+        raise exception 'what other sessions do is shown to members of pg_monitor; as a superuser: grant pg_monitor to %',
+            quote_ident(current_user)
+            using errcode = 'insufficient_privilege';
+    end if;
+    return true;
+end
+$$;
+
+comment on function private.sees_all_sessions() is
+'True; an error where the statistics views hide from the current role what other sessions do.';
+
 create or replace function private.run_checks(kind text)
 returns jsonb
 language plpgsql
@@ -1621,6 +1647,7 @@ as $$
         where activity.backend_type = 'client backend'
     ) as used
     cross join (select private.config_integer('health_connections_percent', 80) as percent) as most
+    where private.sees_all_sessions()
 $$;
 
 comment on function private.health__connections() is 'Check: connections against the limit.';
@@ -1664,6 +1691,7 @@ as $$
         order by open.since
         limit 1
     ) as longest on true
+    where private.sees_all_sessions()
 $$;
 
 comment on function private.health__long_transactions() is
@@ -1682,10 +1710,15 @@ as $$
         most.seconds,
         case when longest.seconds is null then 'Nobody waits for a lock.'
             else format(
-                'Process %s has waited for %s seconds for process %s; %s wait in all.',
-                longest.pid, longest.seconds, longest.blocker, longest.waiting
+                'Process %s has waited for %s seconds for %s; %s wait in all.',
+                longest.pid, longest.seconds,
+                coalesce('process ' || nullif(longest.blocker, 0), 'a prepared transaction'), longest.waiting
             ) end,
-        format('select pg_terminate_backend(%s);', longest.blocker)
+        -- A prepared transaction belongs to no process.
+        case longest.blocker
+            when 0 then 'select gid, prepared, owner from pg_prepared_xacts order by prepared;'
+            else format('select pg_terminate_backend(%s);', longest.blocker)
+        end
     )
     from (select private.config_integer('health_lock_wait_seconds', 30) as seconds) as most
     left join lateral (
@@ -1889,6 +1922,7 @@ as $$
         order by 3 desc
         limit 1
     ) as slowest on true
+    where private.sees_all_sessions()
 $$;
 
 comment on function private.health__replication_lag() is 'Check: how far standbys are behind, where there are any.';
@@ -2044,7 +2078,8 @@ as $$
         case when latest.status in ('failed', 'interrupted') and late.grade = 'ok' then 'warning' else late.grade end,
         done.hours,
         most.hours,
-        case when latest.status is null then format('There was no run in the last %s hours.', done.hours)
+        case when latest.status is null
+            then format('Nothing has run in the %s hours since the installation.', done.hours)
             else format('The latest run: %s. The last that did all it should: %s hours ago.',
                 latest.status, done.hours) end,
         case when latest.status in ('failed', 'interrupted')
@@ -2158,7 +2193,7 @@ as $$
     ),
 
     listed as (
-        select rule.catalogue, rule.name as place, word.parts[1] as entry
+        select rule.catalogue, rule.name as place, word.parts[1] as entry, false as is_setting
         from rule
         left join pg_catalog.pg_constraint as stated
             on rule.relation = stated.conrelid and rule.name = stated.conname
@@ -2166,7 +2201,7 @@ as $$
             coalesce(pg_get_constraintdef(stated.oid), ''), '''([^'']+)''', 'g'
         ) as word (parts)
         union all
-        select setting.catalogue, config.key, allowed.entry
+        select setting.catalogue, config.key, allowed.entry, true
         from (values ('default_provider', 'api_providers'), ('default_framework', 'prompt_frameworks'))
             as setting (key, catalogue)
         inner join public.system_config as config on setting.key = config.key
@@ -2183,13 +2218,20 @@ as $$
 
     difference as (
         select format('%s (%s allows it, %s lacks it)', listed.entry, listed.place, listed.catalogue) as entry,
-            true as is_lacking
+            case when listed.is_setting
+                then format(
+                    'update public.system_config set allowed_values = allowed_values - %L where key = %L;',
+                    listed.entry, listed.place
+                )
+                else 'psql -v ON_ERROR_STOP=1 -f supabase/schema/08_initial_data.sql'
+            end as command
         from listed
         where not exists (
             select from offered where (offered.catalogue, offered.entry) = (listed.catalogue, listed.entry)
         )
         union all
-        select format('%s (in %s, not allowed by %s)', offered.entry, offered.catalogue, rule.name), false
+        select format('%s (in %s, not allowed by %s)', offered.entry, offered.catalogue, rule.name),
+            'select conname, pg_get_constraintdef(oid) from pg_constraint where conname ~ ''_is_known$'';'
         from offered
         inner join rule on offered.catalogue = rule.catalogue
         where not exists (select from listed where (listed.place, listed.entry) = (rule.name, offered.entry))
@@ -2197,9 +2239,8 @@ as $$
 
     select private.check_list(
         'warning', array_agg(difference.entry order by difference.entry), 'lists and catalogues that differ',
-        case when bool_or(difference.is_lacking)
-            then 'psql -v ON_ERROR_STOP=1 -f supabase/schema/08_initial_data.sql'
-            else 'select conname, pg_get_constraintdef(oid) from pg_constraint where conname ~ ''_is_known$'';' end
+        -- First what the seed adds again, for that is most: a row that was deleted is missing in every list.
+        min(difference.command)
     )
     from difference
 $$;
@@ -2290,7 +2331,10 @@ as $$
         'warning',
         array_agg(config.key::text order by config.key),
         'settings that break their own rules',
-        format('update public.system_config set value = … where key = %L;', min(config.key))
+        format(
+            'select value, value_type, min_value, max_value, allowed_values from public.system_config where key = %L;',
+            min(config.key)
+        )
     )
     from public.system_config as config
     where jsonb_typeof(config.value) <> case config.value_type
@@ -2462,6 +2506,7 @@ as $$
 declare
     v_known text[];
     v_found text[];
+    v_lost text;
 begin
     begin
         select array_agg(known.key_id) into v_known from private.encryption_keys() as known;
@@ -2470,10 +2515,12 @@ begin
     end;
 
     -- What an envelope looks like from outside: which key it needs, and where encrypted data with integrity begins.
-    select array_agg(format('%s (%s)', damaged.id, damaged.reason) order by damaged.reason, damaged.id)
-    into v_found
+    select
+        array_agg(format('%s (%s)', damaged.id, damaged.reason) order by damaged.reason, damaged.id),
+        min(damaged.id::text) filter (where damaged.is_lost)
+    into v_found, v_lost
     from (
-        select judged.id, judged.reason
+        select judged.id, judged.reason, judged.reason in ('damaged', 'not an envelope') as is_lost
         from (
             select
                 stored.id,
@@ -2493,7 +2540,11 @@ begin
 
     return private.check_list(
         'critical', v_found, 'stored API keys that cannot be opened',
-        'forge-db secret app_encryption_key_previous < the-old-key && forge-db rotate-keys'
+        coalesce(
+            -- What is damaged stays so. Its owner stores the key again.
+            format('delete from public.api_configurations where id = %L;', v_lost),
+            'forge-db secret app_encryption_key_previous < the-old-key && forge-db rotate-keys'
+        )
     );
 end
 $$;
@@ -2779,6 +2830,18 @@ as $$
             0 = any (policy.polroles)
             or pg_get_expr(policy.polqual, policy.polrelid) = 'true'
             or pg_get_expr(policy.polwithcheck, policy.polrelid) = 'true'
+            -- Neither a column nor a function decides, so each row is like the other: 1 = 1, or it is shut.
+            or (
+                'false' <> any (array_remove(array[
+                    pg_get_expr(policy.polqual, policy.polrelid), pg_get_expr(policy.polwithcheck, policy.polrelid)
+                ], null))
+                and not exists (
+                    select from pg_catalog.pg_depend as bond
+                    where bond.classid = 'pg_catalog.pg_policy'::regclass
+                        and bond.objid = policy.oid
+                        and (bond.refclassid = 'pg_catalog.pg_proc'::regclass or bond.refobjsubid > 0)
+                )
+            )
         )
 $$;
 
@@ -2797,7 +2860,7 @@ as $$
         'critical',
         array_agg(format('%s by %s', exposed.proc, exposed.caller) order by exposed.proc, exposed.caller),
         'functions with their owner''s rights that may be called',
-        min(format('revoke execute on function %s from %s;', exposed.proc, exposed.caller))
+        min(format('revoke execute on routine %s from %s;', exposed.proc, exposed.caller))
     )
     from (
         select proc.oid::regprocedure::text as proc, coalesce(role.rolname, 'public') as caller
@@ -2843,13 +2906,15 @@ as $$
         case when bool_or(proc.prosecdef) then 'critical' else 'warning' end,
         array_agg(proc.oid::regprocedure::text order by proc.prosecdef desc, proc.oid::regprocedure::text),
         'functions that look names up where their caller says',
-        min(format('alter function %s set search_path = pg_catalog, pg_temp;', proc.oid::regprocedure))
+        min(format('alter routine %s set search_path = pg_catalog, pg_temp;', proc.oid::regprocedure))
     )
     from pg_catalog.pg_proc as proc
     where proc.pronamespace in ('public'::regnamespace, 'private'::regnamespace, 'archive'::regnamespace)
         and not coalesce(proc.proconfig @> array['search_path=pg_catalog, pg_temp'], false)
         -- What names mean in a body that was bound when the function was made, no search_path changes.
         and (proc.prosqlbody is null or proc.prosecdef)
+        -- An aggregate has no body: its functions have.
+        and proc.prokind <> 'a'
         and not exists (
             select from pg_catalog.pg_depend as bond where bond.objid = proc.oid and bond.deptype = 'e'
         )
@@ -2909,55 +2974,60 @@ as $$
         where namespace.nspname in ('public', 'private', 'archive')
     ),
 
-    wide (kind, object, privilege, grantee) as (
+    held (kind, object, privilege, grantee, is_grantable, is_needed) as (
         select
             case when class.relkind = 'S' then 'sequence ' else '' end,
-            class.oid::regclass::text, given.privilege_type, client.name
+            class.oid::regclass::text, given.privilege_type, client.name, given.is_grantable,
+            given.grantee <> 0
+            and space.nspname = 'public'
+            and given.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+            and (given.privilege_type not in ('INSERT', 'UPDATE') or client.name = 'service_role')
         from pg_catalog.pg_class as class
         inner join space on class.relnamespace = space.oid
         cross join lateral aclexplode(class.relacl) as given
         inner join client on given.grantee = client.oid
-        where given.grantee = 0
-            or given.is_grantable
-            or space.nspname <> 'public'
-            or given.privilege_type not in ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
-            or (given.privilege_type in ('INSERT', 'UPDATE') and client.name <> 'service_role')
         union all
-        select '', class.oid::regclass::text, format('%s (%I)', given.privilege_type, attribute.attname), client.name
+        select
+            '', class.oid::regclass::text, format('%s (%I)', given.privilege_type, attribute.attname), client.name,
+            given.is_grantable,
+            given.grantee <> 0 and space.nspname = 'public' and given.privilege_type <> 'REFERENCES'
         from pg_catalog.pg_class as class
         inner join space on class.relnamespace = space.oid
         inner join pg_catalog.pg_attribute as attribute on class.oid = attribute.attrelid
         cross join lateral aclexplode(attribute.attacl) as given
         inner join client on given.grantee = client.oid
-        where given.grantee = 0
-            or given.is_grantable
-            or space.nspname <> 'public'
-            or given.privilege_type = 'REFERENCES'
         union all
-        select 'function ', proc.oid::regprocedure::text, given.privilege_type, client.name
+        select
+            'routine ', proc.oid::regprocedure::text, given.privilege_type, client.name, given.is_grantable,
+            given.grantee <> 0
         from pg_catalog.pg_proc as proc
         inner join space on proc.pronamespace = space.oid
         cross join lateral aclexplode(coalesce(proc.proacl, acldefault('f', proc.proowner))) as given
         inner join client on given.grantee = client.oid
-        where given.grantee = 0 or given.is_grantable
         union all
-        select 'schema ', quote_ident(space.nspname), given.privilege_type, client.name
+        select
+            'schema ', quote_ident(space.nspname), given.privilege_type, client.name, given.is_grantable,
+            given.privilege_type <> 'CREATE' and space.nspname = 'public'
         from space
         cross join lateral aclexplode(coalesce(space.nspacl, acldefault('n', space.nspowner))) as given
         inner join client on given.grantee = client.oid
-        where given.privilege_type = 'CREATE' or space.nspname <> 'public' or given.is_grantable
     )
 
     select private.check_list(
         'critical',
         array_agg(
-            format('%s on %s%s to %s', wide.privilege, wide.kind, wide.object, wide.grantee)
-            order by wide.object, wide.grantee, wide.privilege
+            format('%s on %s%s to %s', held.privilege, held.kind, held.object, held.grantee)
+            order by held.object, held.grantee, held.privilege
         ),
         'grants that nobody needs',
-        min(format('revoke %s on %s%s from %s;', wide.privilege, wide.kind, wide.object, wide.grantee))
+        min(format(
+            -- What was passed on goes too.
+            'revoke %s%s on %s%s from %s%s;', case when held.is_needed then 'grant option for ' end,
+            held.privilege, held.kind, held.object, held.grantee, case when held.is_grantable then ' cascade' end
+        ))
     )
-    from wide
+    from held
+    where held.is_grantable or not held.is_needed
 $$;
 
 comment on function private.security__wide_grants() is
@@ -3097,10 +3167,13 @@ as $$
         -- Nor may they become somebody else. Staff are users besides.
         select
             format('%s is a member of %s', member.rolname, granted.rolname),
-            format('revoke %I from %I;', granted.rolname, member.rolname)
+            format(
+                'revoke %I from %I%s;', granted.rolname, member.rolname, ' granted by ' || quote_ident(giver.rolname)
+            )
         from pg_catalog.pg_auth_members as bond
         inner join pg_catalog.pg_roles as member on bond.member = member.oid
         inner join pg_catalog.pg_roles as granted on bond.roleid = granted.oid
+        left join pg_catalog.pg_roles as giver on bond.grantor = giver.oid
         where (
                 member.rolname in ('anon', 'authenticated', 'service_role')
                 or (member.rolname = 'app_admin' and granted.rolname <> 'authenticated')
@@ -3113,10 +3186,13 @@ as $$
         -- And nobody but the platform becomes the server, staff or the owner, or passes policies anyway.
         select
             format('%s is a member of %s', member.rolname, granted.rolname),
-            format('revoke %I from %I;', granted.rolname, member.rolname)
+            format(
+                'revoke %I from %I%s;', granted.rolname, member.rolname, ' granted by ' || quote_ident(giver.rolname)
+            )
         from pg_catalog.pg_auth_members as bond
         inner join pg_catalog.pg_roles as member on bond.member = member.oid
         inner join pg_catalog.pg_roles as granted on bond.roleid = granted.oid
+        left join pg_catalog.pg_roles as giver on bond.grantor = giver.oid
         where granted.rolname in ('service_role', 'app_admin', 'authenticator', current_user)
             and member.oid <> 10
             and member.rolname not in ('anon', 'authenticated', 'app_admin', 'service_role', 'authenticator')
@@ -4378,6 +4454,7 @@ private.redact_statement(text),
 private.check_result(text, numeric, numeric, text, text),
 private.check_list(text, text[], text, text),
 private.grade(numeric, numeric, numeric),
+private.sees_all_sessions(),
 private.health__connections(),
 private.health__long_transactions(),
 private.health__lock_waits(),

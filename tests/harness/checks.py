@@ -1,10 +1,14 @@
-"""A check is proved by breaking what it watches: clean, then found and nothing else besides, then clean again."""
+"""A check is proved by breaking what it watches: clean, then found and nothing else besides, then clean again.
+
+Its hint is run as it stands, and then less is found than before.
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
+from forge_db.paths import ROOT
 from harness.databases import SUPERUSER
 from harness.session import Session
 
@@ -19,7 +23,8 @@ NAMES = """
 class Breakage:
     """How to break one thing, and how to mend it. `by` says who is able to: the owner of the schema, or a superuser.
 
-    `number` is how many findings that makes.
+    `number` is how many findings that makes. `shows` says that the hint mends nothing, because there is something to
+    decide, and shows what; it must run all the same.
     """
 
     check: str
@@ -30,6 +35,7 @@ class Breakage:
     by: str = "owner"
     also: tuple[str, ...] = ()
     number: int = 1
+    shows: bool = False
 
     def __str__(self) -> str:
         return f"{self.check}: {self.says or self.status}"
@@ -57,9 +63,24 @@ def prove(db: Session, connection: psycopg.Connection, kind: str, breakage: Brea
     assert found["status"] == breakage.status, found
     assert breakage.says in found["detail"], found
     assert found["value"] == breakage.number, found
-    assert found["hint"], "a finding says what to do"
+    obey(db, connection, kind, breakage, found)
     say(db, connection, breakage.by, breakage.mends)
     assert findings(db, kind).keys() == before.keys()
+
+
+def obey(db: Session, connection: psycopg.Connection, kind: str, breakage: Breakage, found: dict[str, Any]) -> None:
+    """Do what the hint says, and no more; and undo it."""
+    assert found["hint"], "a finding says what to do"
+    with db.aside(), connection.transaction(force_rollback=True):
+        say(db, connection, breakage.by, statements(found["hint"]))
+        left = findings(db, kind).get(breakage.check, {"value": 0})["value"]
+        assert breakage.shows or left < found["value"], f"{found['hint']} leaves {left} of {found['value']}"
+
+
+def statements(hint: str) -> str:
+    """The SQL of a hint. What is for a shell hands one of our files to psql."""
+    in_shell = hint.removeprefix("psql -v ON_ERROR_STOP=1 -f ")
+    return hint if in_shell == hint else (ROOT / in_shell).read_text(encoding="utf-8")
 
 
 def say(db: Session, connection: psycopg.Connection, by: str, statements: str) -> None:
