@@ -1,5 +1,7 @@
 """The command line: every command explains itself, and what can be expected to fail fails in one clear line."""
 
+import tomllib
+
 import click
 import psycopg
 import pytest
@@ -7,6 +9,7 @@ from click.testing import CliRunner
 
 from forge_db import errors
 from forge_db.cli import main
+from forge_db.paths import ROOT
 
 
 @pytest.mark.parametrize("name", sorted(main.commands))
@@ -19,6 +22,12 @@ def test_every_command_has_help_with_an_example_of_itself(name: str) -> None:
         assert not isinstance(parameter, click.Option) or parameter.help, f"say what {parameter.name} does"
     result = CliRunner().invoke(main, [name, "--help"])
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_it_says_its_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    result = CliRunner().invoke(main, ["--version"], prog_name="forge-db")
+    assert result.stdout == f"forge-db {project['version']}\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

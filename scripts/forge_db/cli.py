@@ -29,6 +29,7 @@ class Forge(click.Group):
 
 
 @click.group("forge-db", cls=Forge, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="promptcraft-forge-db", message="%(prog)s %(version)s")
 def main() -> None:
     """Build, run and check the PromptCraft Forge database.
 

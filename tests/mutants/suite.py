@@ -32,7 +32,7 @@ LEFT_OUT = {
     # The prober runs by itself, narrowed to what is broken.
     "test_access_contract", "test_bridge",
     # They call everything as everyone, which takes minutes, and look at who is calling.
-    "test_bad_claims", "test_claims", "test_pooled_connections",
+    "test_claims", "test_pooled_connections",
     # About an old installation, or speed.
     "test_bench", "test_upgrade", "test_upgrade_document",
     # Sequences at random: what they notice today they may not notice tomorrow.
