@@ -324,6 +324,15 @@ BREAKAGES = [
         status="critical",
         says="SELECT on public.feedback_tags to anon",
     ),
+    Breakage(
+        "wide_grants",
+        "grant select on public.feedback_tags to anon with grant option; "
+        "set local role anon; grant select on public.feedback_tags to app_admin; set local role none",
+        "revoke grant option for select on public.feedback_tags from anon cascade",
+        status="critical",
+        says="SELECT on public.feedback_tags to anon",
+        by="superuser",
+    ),
 ]
 
 
