@@ -1,5 +1,6 @@
 """docs/diagrams.md and docs/diagrams/ show what the catalogue holds: all of it, legibly, and the same each time."""
 
+import os
 import re
 import shutil
 import sys
@@ -128,6 +129,14 @@ def test_nothing_covers_anything_else() -> None:
         assert (left, top) == pytest.approx((end.left + end.width, end.top + 15), abs=1.5)
         assert (right, bottom) == pytest.approx((start.left, start.top + 30 + 19 * (line.row - 0.5)), abs=1.5)
     assert 0.8 < placed.width / placed.height < 2.5
+
+
+def test_what_is_started_afterwards_has_the_fonts_of_the_machine(capfd: pytest.CaptureFixture[str]) -> None:
+    """A browser without them crashes."""
+    before = dict(os.environ)
+    layout.place([Box("a", 10, (10,))], [])
+    assert dict(os.environ) == before
+    assert capfd.readouterr() == ("", "")
 
 
 def test_without_the_library_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,9 +59,12 @@ def page(connection: psycopg.Connection, tmp_path_factory: pytest.TempPathFactor
     """With everything that can be on it, access as tried included."""
     folder = tmp_path_factory.mktemp("report")
     (folder / "bench.json").write_text(json.dumps({"results": [{"name": "search_rare", **LINE}]}), encoding="utf-8")
+    connection.rollback()  # whatever transaction another module's reading has begun: it would keep its figures
     with connection.transaction(force_rollback=True):
         fill(connection)
         tried = report.facts.observe(connection)
+        # Which indexes it used would else be known a second later.
+        connection.execute("select pg_stat_force_next_flush()")
     with connection.transaction(force_rollback=True):
         fill(connection)
         text = report.page(report.facts.read(connection), tried, folder / "bench.json")

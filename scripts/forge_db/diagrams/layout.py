@@ -6,7 +6,8 @@ It is given no text to measure, so that the result does not depend on the fonts 
 import importlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
@@ -89,8 +90,8 @@ def one_part(boxes: Sequence[Box], lines: Sequence[Line]) -> Layout:
     """By Graphviz, from what is pointed to on the left to what points to it on the right."""
     names = {box.name for box in boxes}
     lines = [line for line in lines if line.start in names]
-    os.environ.setdefault("FONTCONFIG_FILE", str(FONTS))
-    answer = json.loads(library().AGraph(dot(boxes, lines)).draw(format="json", prog="dot"))
+    with no_fonts():
+        answer = json.loads(library().AGraph(dot(boxes, lines)).draw(format="json", prog="dot"))
     left, bottom, right, top = map(float, answer["bb"].split(","))
 
     def points(said: str) -> list[Point]:
@@ -105,6 +106,19 @@ def one_part(boxes: Sequence[Box], lines: Sequence[Line]) -> Layout:
     }
     curves = {lines[int(edge["id"])]: tuple(points(edge["pos"])) for edge in answer.get("edges", [])}
     return Layout(right - left, top - bottom, frames, curves)
+
+
+@contextmanager
+def no_fonts() -> Iterator[None]:
+    """For Graphviz alone: a browser that is started later needs the machine's."""
+    if "FONTCONFIG_FILE" in os.environ:
+        yield
+        return
+    os.environ["FONTCONFIG_FILE"] = str(FONTS)
+    try:
+        yield
+    finally:
+        del os.environ["FONTCONFIG_FILE"]
 
 
 def pack(parts: Sequence[Layout], gap: float) -> Layout:
