@@ -1,6 +1,7 @@
 """`forge-db new`: each variant is whole as written, in the schema files as in the migration, and has a way back."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -173,6 +174,9 @@ WRONG = {
     "a command of psql for a type": (
         ["x", "--column", "feedback.mood", "--type", "text\n\\! touch stolen", "--description", "d"], "--type"
     ),
+    "a clause for a type": (
+        ["x", "--column", "feedback.mood", "--type", "text, drop column message", "--description", "d"], "--type"
+    ),
     "no address": (["x", "--provider", "mistral"], "--provider needs --base-url"),
     "no table": (["x", "--column", "mood", "--type", "text", "--description", "d"], "lowercase letters"),
     "bad components": (
@@ -195,6 +199,7 @@ REFUSED = {
     "known column": (
         ["x", "--column", "feedback.rating", "--type", "text", "--description", "d"], "feedback has a column rating"
     ),
+    "known table": (["x", "--table", "feedback", "--description", "d"], "there is a table feedback already"),
     "unknown table": (
         ["x", "--column", "nothing.mood", "--type", "text", "--description", "d"], "no schema file makes a table"
     ),
@@ -205,6 +210,32 @@ REFUSED = {
 def test_what_cannot_be_added_is_refused(command: Command, case: tuple[list[str], str]) -> None:
     result = command(*case[0])
     assert (result.exit_code, case[1] in result.stderr) == (1, True), result.output
+
+
+@pytest.mark.parametrize(
+    ("data_type", "expected"),
+    [
+        ("numeric(10, 2) not null default round((1, 2)::numeric, 1)", True),
+        ("text default 'a, b) $' check (mood <> '''')", True),
+        ('public."a, b"', True),
+        ("text)", False),
+        ("text default 'a", False),
+        ("text check (mood <> ''", False),
+        ("text default $$a$$", False),
+        ("text, other text", False),
+        ("text /* more", False),
+    ],
+)
+def test_what_is_one_column(data_type: str, expected: bool) -> None:
+    assert new.is_one_column(data_type) is expected
+
+
+def test_what_is_shown_stands_in_no_comment(project: Path, command: Command) -> None:
+    done = command("x", "--provider", "mistral", "--base-url", "https://x.example", "--display-name", "M\ndrop;")
+    assert done.exit_code == 0
+    written = [path.read_text(encoding="utf-8") for path in (project / "supabase").rglob("*_x*.sql")]
+    assert written
+    assert not any(re.search(r"^drop;", text.partition("insert into")[0], re.MULTILINE) for text in written)
 
 
 def test_versions_follow_each_other(project: Path, command: Command) -> None:

@@ -118,6 +118,14 @@ def next_version(taken: list[Path]) -> str:
     return now.strftime("%Y%m%d%H%M%S")
 
 
+def is_one_column(data_type: str) -> bool:
+    """Whether nothing in it ends the definition of a column, be it the statement or only this part of it."""
+    bare = re.sub("'[^']*'|\"[^\"]*\"", "", data_type)
+    while (shorter := re.sub(r"\([^()]*\)", "", bare)) != bare:
+        bare = shorter
+    return not re.search(r"[;\\\n\r]|--|/\*", data_type) and not re.search(r"[,()'\"$]", bare)
+
+
 def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
@@ -126,6 +134,9 @@ def literal(text: str) -> str:
 
 
 def add_table(change: Change, table: str, description: str, number: int) -> None:
+    for path in sorted(change.project.schema.glob("*.sql")):
+        if re.search(rf"create (table|view|materialized view) (if not exists )?public\.{table}\b", change.read(path)):
+            raise ForgeError(f"there is a table {table} already", f"Look in {path}.")
     facts: dict[str, Any] = {"table": table, "description": description, "words": table.replace("_", " ")}
     change.migration("table", f"the table {table}.", loses=table, **facts)
     for template, place in {"table.part.sql.j2": number, **TABLE_PARTS}.items():
@@ -268,20 +279,20 @@ def _add(change: Change, kind: str, options: dict[str, Any]) -> None:
     elif kind == "table":
         add_table(change, value, options["description"], options["number"])
     elif kind == "column":
-        if re.search(r"[;\\\n\r]|--|/\*", options["data_type"]):
-            raise click.UsageError("--type: what stands after the name of a column, and nothing that ends a statement")
+        if not is_one_column(options["data_type"]):
+            raise click.UsageError("--type: what stands after the name of a column, and nothing that ends it")
         add_column(change, table, column, options["data_type"], options["description"])
     elif kind == "provider":
         shown = options["display_name"] or value.replace("_", " ").title()
         facts = {"display_name": shown, "base_url": options["base_url"]}
-        add_name(change, kind, value, f"the AI provider {shown}.", **facts)
+        add_name(change, kind, value, f"the AI provider {value}.", **facts)
     else:
         components = [it.strip() for it in options["components"].split(",")]
         if not all(NAME.fullmatch(it) for it in components):
             raise click.UsageError("--components: names in lowercase letters, separated by commas")
         shown = options["display_name"] or ".".join(value.upper()) + " Framework"
         facts = {"display_name": shown, "description": options["description"], "components": components}
-        add_name(change, kind, value, f"the prompt framework {shown}.", **facts)
+        add_name(change, kind, value, f"the prompt framework {value}.", **facts)
 
 
 commands: list[click.Command] = [command]
