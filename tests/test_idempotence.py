@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from forge_db.paths import SCHEMA
+from forge_db.statements import split
 from harness import databases, psql
 from harness.clusters import Cluster
 from harness.databases import PREFIX, REGIMES, SUPERUSER, Database, Platform
@@ -141,6 +142,48 @@ def test_a_wrong_order_typed_into_one_session_creates_nothing(empty_database: Da
     before = psql.traces(empty_database)
     psql.include(empty_database, [FILES[1], FILES[0], *FILES[2:]])
     assert psql.traces(empty_database) == before
+
+
+CALLABLE = """
+    with recursive reached (oid) as (
+        select bond.refobjid from pg_depend as bond join pg_proc as wrapper on bond.objid = wrapper.oid
+        where bond.classid = 'pg_proc'::regclass and bond.refclassid = 'pg_proc'::regclass
+            and wrapper.pronamespace = 'public'::regnamespace
+        union
+        select bond.refobjid from pg_depend as bond join reached on bond.objid = reached.oid
+        where bond.classid = 'pg_proc'::regclass and bond.refclassid = 'pg_proc'::regclass
+    )
+    select worker.oid::regprocedure || ' by ' || role.rolname
+    from pg_proc as worker cross join pg_roles as role
+    where worker.oid in (select oid from reached) and worker.prosecdef
+        and role.rolname in ('anon', 'authenticated', 'service_role')
+        and has_function_privilege(role.oid, worker.oid, 'execute')
+"""
+
+
+@pytest.mark.one_platform
+def test_wherever_an_installation_stops_nobody_calls_what_runs_as_its_owner(empty_database: Database) -> None:
+    """A wrapper is bound to its worker, so nobody needs to look the worker's name up to call it."""
+    found = dict[str, set[str]]()
+    with empty_database.connect(autocommit=True) as owner:
+        for path in sorted(SCHEMA.glob("*.sql")):
+            for statement in split(path.read_text(encoding="utf-8")):
+                owner.execute(statement.text.encode())
+                if re.match("create or replace function public|grant execute", statement.code):
+                    found[statement.code] = {name for (name,) in owner.execute(CALLABLE)}
+        at_last = {name for (name,) in owner.execute(CALLABLE)}
+    assert len(at_last) > 20
+    assert [code[:80] for code, names in found.items() if names - at_last] == []
+
+
+@pytest.mark.one_platform
+def test_psql_that_runs_on_after_an_error_leaves_it_closed(empty_database: Database, scratch: Database) -> None:
+    """Something of one's own is where a function of ours was to be, so what 07 says of many at once fails."""
+    with empty_database.connect(autocommit=True) as owner, scratch.connect() as whole:
+        owner.execute("create procedure public.get_slow_queries(max_rows integer) language sql as 'select 1'")
+        assert "get_slow_queries(integer) is not a function" in psql.include(empty_database, FILES)
+        names, meant = ({name for (name,) in it.execute(CALLABLE)} for it in (owner, whole))
+    assert names < meant
 
 
 @every_way

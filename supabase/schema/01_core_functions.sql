@@ -123,7 +123,8 @@ create schema if not exists private;
 create schema if not exists archive;
 
 -- Nobody but the owner may even look a name up there. What a policy, a CHECK or a wrapper calls in private was bound
--- when that was created, so it needs EXECUTE and no USAGE.
+-- when that was created, so it needs EXECUTE and no USAGE. What runs with its owner's rights is therefore closed before
+-- its wrapper is there: whatever stops an installation half-way, nobody calls it before 07 says who may.
 revoke all on schema private, archive from public, anon, authenticated, service_role;
 
 comment on schema private is 'Helpers, secrets, counters and rollups. Never exposed through the API.';
@@ -183,6 +184,8 @@ as $$
             and (account.banned_until is null or account.banned_until < now())
     )
 $$;
+
+revoke all on function private.is_staff_account() from public;
 
 comment on function private.is_staff_account() is 'True when the account in the token is staff now.';
 

@@ -610,6 +610,8 @@ begin
 end
 $$;
 
+revoke all on function private.save_api_key(text, text) from public;
+
 comment on function private.save_api_key(text, text) is 'Worker of public.save_api_key.';
 
 create or replace function private.refuse_provider(provider text)
@@ -679,6 +681,8 @@ begin
 end
 $$;
 
+revoke all on function private.decrypt_api_key(uuid, text) from public;
+
 comment on function private.decrypt_api_key(uuid, text) is
 'Worker of public.decrypt_api_key and public.reveal_api_key.';
 
@@ -719,6 +723,8 @@ begin
     return v_api_key;
 end
 $$;
+
+revoke all on function private.reveal_api_key(text) from public;
 
 comment on function private.reveal_api_key(text) is 'Worker of public.reveal_api_key.';
 
@@ -764,6 +770,8 @@ begin
     end if;
 end
 $$;
+
+revoke all on function private.record_api_key_validation(uuid, text, boolean, text) from public;
 
 comment on function private.record_api_key_validation(uuid, text, boolean, text) is
 'Worker of public.record_api_key_validation.';
@@ -881,6 +889,8 @@ begin
     return next;
 end
 $$;
+
+revoke all on function private.rotate_api_keys(integer, uuid) from public;
 
 comment on function private.rotate_api_keys(integer, uuid) is 'Worker of public.rotate_api_keys.';
 
@@ -1311,6 +1321,8 @@ begin
 end
 $$;
 
+revoke all on function private.consume_rate_limit(text, timestamptz) from public;
+
 comment on function private.consume_rate_limit(text, timestamptz) is
 'Worker of public.check_rate_limit; takes the time, so that every boundary can be tested.';
 
@@ -1368,6 +1380,8 @@ declare
     v_user_id uuid := auth.uid();
     v_log_id uuid := gen_random_uuid();
     v_known_id uuid;
+    v_endpoint text := left(private.redact_api_keys(endpoint), 2048);
+    v_error_message text := left(private.redact_api_keys(error_message), 10000);
 begin
     if v_user_id is null then
         perform private.require_user();
@@ -1397,35 +1411,37 @@ begin
         end if;
     end if;
 
-    with counted as (
-        update public.api_configurations as configuration
-        set usage_count = configuration.usage_count + 1, last_used_at = now()
-        where configuration.user_id = v_user_id and configuration.provider = log_api_usage.provider
-    )
+    update public.api_configurations as configuration
+    set usage_count = configuration.usage_count + 1, last_used_at = now()
+    where configuration.user_id = v_user_id and configuration.provider = log_api_usage.provider;
+    if not found then
+        -- A call that was under way when staff switched the provider off is logged as well.
+        perform from public.api_providers as known where known.name = log_api_usage.provider;
+        if not found then
+            perform private.refuse_provider(log_api_usage.provider);
+        end if;
+    end if;
 
     insert into public.api_usage_logs (
         id, user_id, provider, endpoint, request_size, response_size, response_time_ms, status_code, error_message
     )
-    select
+    values (
         v_log_id,
         v_user_id,
-        known.name,
-        left(private.redact_api_keys(log_api_usage.endpoint), 2048),
+        log_api_usage.provider,
+        v_endpoint,
         log_api_usage.request_size,
         log_api_usage.response_size,
         log_api_usage.response_time_ms,
         log_api_usage.status_code,
-        left(private.redact_api_keys(log_api_usage.error_message), 10000)
-    -- A call that was under way when staff switched the provider off is logged as well.
-    from public.api_providers as known
-    where known.name = log_api_usage.provider;
-    if not found then
-        perform private.refuse_provider(log_api_usage.provider);
-    end if;
+        v_error_message
+    );
 
     return v_log_id;
 end
 $$;
+
+revoke all on function private.log_api_usage(text, text, integer, integer, integer, integer, text, uuid) from public;
 
 comment on function private.log_api_usage(text, text, integer, integer, integer, integer, text, uuid) is
 'Worker of public.log_api_usage.';

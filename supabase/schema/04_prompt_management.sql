@@ -232,6 +232,8 @@ begin
 end
 $$;
 
+revoke all on function private.render_text(text, jsonb, jsonb) from public;
+
 comment on function private.render_text(text, jsonb, jsonb) is
 'A text with its placeholders filled in. Names what is missing, unknown, too long or not a text.';
 
@@ -676,6 +678,8 @@ begin
 end
 $$;
 
+revoke all on function private.unpublish_prompt_template(uuid) from public;
+
 comment on function private.unpublish_prompt_template(uuid) is 'Worker of public.unpublish_prompt_template.';
 
 create or replace function public.unpublish_prompt_template(template_id uuid)
@@ -756,6 +760,8 @@ begin
     return v_text;
 end
 $$;
+
+revoke all on function private.render_and_count(uuid, text, jsonb, jsonb) from public;
 
 comment on function private.render_and_count(uuid, text, jsonb, jsonb) is 'Worker of public.render_prompt_template.';
 
@@ -1032,6 +1038,8 @@ begin
     order by history.created_at desc, history.id desc;
 end
 $$;
+
+revoke all on function private.search_prompt_history(text, integer, timestamptz, uuid) from public;
 
 comment on function private.search_prompt_history(text, integer, timestamptz, uuid) is
 'Worker of public.search_prompt_history.';
@@ -1363,6 +1371,8 @@ as $$
     )
     from per_day
 $$;
+
+revoke all on function private.get_usage_summary(integer) from public;
 
 comment on function private.get_usage_summary(integer) is 'Worker of public.get_usage_summary.';
 

@@ -513,6 +513,8 @@ begin
 end
 $$;
 
+revoke all on function private.generate_daily_feedback_analytics(date) from public;
+
 comment on function private.generate_daily_feedback_analytics(date) is
 'Worker of public.generate_daily_feedback_analytics.';
 

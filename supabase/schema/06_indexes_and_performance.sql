@@ -1386,6 +1386,8 @@ begin
 end
 $$;
 
+revoke all on function private.get_user_activity(integer) from public;
+
 comment on function private.get_user_activity(integer) is 'Worker of public.get_user_activity.';
 
 create or replace function public.get_user_activity(days integer default 30)
@@ -1516,6 +1518,8 @@ begin
 end
 $$;
 
+revoke all on function private.get_api_analytics(integer) from public;
+
 comment on function private.get_api_analytics(integer) is 'Worker of public.get_api_analytics.';
 
 create or replace function public.get_api_analytics(days integer default 30)
@@ -1617,6 +1621,8 @@ begin
     );
 end
 $$;
+
+revoke all on function private.get_prompt_analytics(integer) from public;
 
 comment on function private.get_prompt_analytics(integer) is 'Worker of public.get_prompt_analytics.';
 
@@ -1732,6 +1738,8 @@ begin
     );
 end
 $$;
+
+revoke all on function private.get_feedback_analytics(integer) from public;
 
 comment on function private.get_feedback_analytics(integer) is 'Worker of public.get_feedback_analytics.';
 
@@ -2154,6 +2162,8 @@ begin
 end
 $$;
 
+revoke all on function private.daily_maintenance(integer) from public;
+
 comment on function private.daily_maintenance(integer) is 'Worker of public.daily_maintenance.';
 
 create or replace function public.daily_maintenance(time_budget_seconds integer default null)
@@ -2215,6 +2225,8 @@ begin
     return format('Scheduled: forge_daily_maintenance at "%s" (UTC).', v_schedule);
 end
 $$;
+
+revoke all on function private.schedule_maintenance() from public;
 
 comment on function private.schedule_maintenance() is 'Worker of public.schedule_maintenance.';
 
@@ -2292,6 +2304,8 @@ begin
     return v_report;
 end
 $$;
+
+revoke all on function private.analyze_all_tables() from public;
 
 comment on function private.analyze_all_tables() is 'Worker of public.analyze_all_tables.';
 
@@ -2464,6 +2478,8 @@ begin
                 'By hand: psql -c "vacuum (analyze)"';
 end
 $$;
+
+revoke all on function private.vacuum_all_tables() from public;
 
 comment on function private.vacuum_all_tables() is 'Worker of public.vacuum_all_tables.';
 
@@ -3479,6 +3495,8 @@ begin
 end
 $$;
 
+revoke all on function private.get_slow_queries(integer) from public;
+
 comment on function private.get_slow_queries(integer) is 'Worker of public.get_slow_queries.';
 
 create or replace function public.get_slow_queries(max_rows integer default 20)
@@ -3542,6 +3560,8 @@ as $$
     from private.our_indexes() as known
     order by known.scans, known.heap_bytes desc, known.index_name
 $$;
+
+revoke all on function private.get_index_usage() from public;
 
 comment on function private.get_index_usage() is 'Worker of public.get_index_usage.';
 
@@ -3633,6 +3653,8 @@ as $$
     order by 1, 2, 3
 $$;
 
+revoke all on function private.get_index_advice() from public;
+
 comment on function private.get_index_advice() is 'Worker of public.get_index_advice.';
 
 create or replace function public.get_index_advice()
@@ -3698,6 +3720,8 @@ begin
     order by sizes.total_bytes - first.total_bytes desc nulls last, sizes.total_bytes desc;
 end
 $$;
+
+revoke all on function private.get_storage_growth(integer) from public;
 
 comment on function private.get_storage_growth(integer) is 'Worker of public.get_storage_growth.';
 
@@ -3776,6 +3800,8 @@ as $$
     group by 1, 2
     order by 3 desc, 1, 2
 $$;
+
+revoke all on function private.get_connection_stats() from public;
 
 comment on function private.get_connection_stats() is 'Worker of public.get_connection_stats.';
 
@@ -3859,6 +3885,8 @@ as $$
     ) as counted on sizes.relation_name = counted.relation_name
     order by sizes.total_bytes desc, sizes.relation_name
 $$;
+
+revoke all on function private.get_database_stats() from public;
 
 comment on function private.get_database_stats() is 'Worker of public.get_database_stats.';
 

@@ -791,6 +791,8 @@ begin
 end
 $$;
 
+revoke all on function private.log_security_event(text, text, jsonb, uuid, inet, text) from public;
+
 comment on function private.log_security_event(text, text, jsonb, uuid, inet, text) is
 'Worker of public.log_security_event.';
 
@@ -1167,6 +1169,8 @@ as $$
         array_position(array['critical', 'warning', 'info'], found.severity), found.since desc
 $$;
 
+revoke all on function private.detect_suspicious_activity() from public;
+
 comment on function private.detect_suspicious_activity() is 'Worker of public.detect_suspicious_activity.';
 
 create or replace function public.detect_suspicious_activity()
@@ -1432,6 +1436,8 @@ begin
 end
 $$;
 
+revoke all on function private.export_my_data() from public;
+
 comment on function private.export_my_data() is 'Worker of public.export_my_data.';
 
 create or replace function public.export_my_data()
@@ -1586,6 +1592,8 @@ begin
     return jsonb_build_object('status', v_worst, 'checked_at', clock_timestamp(), 'checks', v_checks);
 end
 $$;
+
+revoke all on function private.run_checks(text) from public;
 
 comment on function private.run_checks(text) is
 'Worker of health_check, integrity_check and security_audit: runs every check of one kind, the worst first.';
