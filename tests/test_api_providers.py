@@ -16,7 +16,6 @@ COLUMNS = [
     "name",
     "display_name",
     "base_url",
-    "api_key_pattern",
     "is_enabled",
     "max_requests_per_minute",
     "max_requests_per_day",
@@ -37,14 +36,14 @@ KEYS = {
 
 
 @pytest.mark.access
-def test_staff_write_every_column_but_the_id_and_the_clock(db: Session, carol: Person) -> None:
+def test_staff_write_every_column_but_the_id_the_clock_and_what_keys_look_like(db: Session, carol: Person) -> None:
     db.as_staff(carol)
     assert insertable(db, TABLE) == COLUMNS
     assert updatable(db, TABLE) == [*COLUMNS, "updated_at"]
 
 
 @pytest.mark.access
-def test_staff_set_models_prices_and_patterns(db: Session, carol: Person) -> None:
+def test_staff_set_models_and_prices(db: Session, carol: Person) -> None:
     db.as_staff(carol)
     change = "update public.api_providers set supported_models = %s, validation_rules = '{}' where name = 'openai'"
     assert db.run(change, [Jsonb([MODEL])]) == 1

@@ -144,9 +144,38 @@ def test_staff_cannot_have_keys_sent_elsewhere(db: Session, carol: Person, state
 
 @pytest.mark.parametrize("key", ["retention_days_audit_log", "retention_days_security_events"])
 def test_staff_cannot_have_their_traces_deleted(db: Session, carol: Person, key: str) -> None:
+    db.as_owner().run("update public.system_config set min_value = null where key = %s", [key])
     db.as_staff(carol)
     with db.refuses(errors.CheckViolation, constraint="system_config_records_are_kept"):
-        db.run("update public.system_config set min_value = null, value = '1' where key = %s", [key])
+        db.run("update public.system_config set value = '1' where key = %s", [key])
+
+
+@pytest.mark.parametrize("statement", [
+    "update public.system_config set min_value = null",
+    "update public.system_config set max_value = null",
+    "update public.system_config set allowed_values = null",
+    "delete from public.system_config",
+])  # fmt: skip
+def test_staff_cannot_lift_what_keeps_records_coming_and_maintenance_running(
+    db: Session, carol: Person, statement: str
+) -> None:
+    """Such as security_events_per_minute = 0, or maintenance_time_budget_seconds = -1."""
+    guard = Guard.TABLE_GRANT if statement.startswith("delete") else Guard.COLUMN_GRANT
+    db.as_staff(carol)
+    with db.refuses(errors.InsufficientPrivilege, by=guard):
+        db.run(f"{statement} where key = 'security_events_per_minute'")
+
+
+@pytest.mark.parametrize("statement", [
+    "update public.api_providers set api_key_pattern = '^sk-proj-[A-F]'",
+    "insert into public.api_providers (name, display_name, base_url, api_key_pattern) "
+    "values ('other', 'Other', 'https://other.example', '^sk-proj-[A-F]')",
+])  # fmt: skip
+def test_staff_cannot_guess_keys_by_what_is_accepted(db: Session, carol: Person, statement: str) -> None:
+    """A key that fits a pattern of theirs, or another provider's, is told by whether it was stored."""
+    db.as_staff(carol)
+    with db.refuses(errors.InsufficientPrivilege, by=Guard.COLUMN_GRANT):
+        db.run(statement)
 
 
 @pytest.mark.parametrize(("table", "column"), [

@@ -163,8 +163,14 @@ ENGINE_SAID = {
         'GRANT DELETE, SELECT ON TABLE "public"."a" TO "anon"'
     ],
     'REVOKE ALL ON TABLE "public"."a" FROM "postgres"': [],
-    "CREATE OR REPLACE FUNCTION a()\n  AS $$ CREATE TABLE b $$": [
-        "CREATE OR REPLACE FUNCTION a()\n  AS $$ CREATE TABLE b $$"
+    # What somebody wrote stays as it is written.
+    "CREATE OR REPLACE FUNCTION a()\n  AS $$ '\n  DROP COLUMN b' $$": [
+        "CREATE OR REPLACE FUNCTION a()\n  AS $$ '\n  DROP COLUMN b' $$"
+    ],
+    "COMMENT ON TABLE a IS '\n  ADD COLUMN b'": ["COMMENT ON TABLE a IS '\n  ADD COLUMN b'"],
+    'CREATE POLICY "a""b" ON c.d FOR SELECT': [
+        'DROP POLICY IF EXISTS "a""b" ON c.d',
+        'CREATE POLICY "a""b" ON c.d FOR SELECT',
     ],
 }
 

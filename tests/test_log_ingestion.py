@@ -166,6 +166,9 @@ def test_what_is_neither_is_passed_over(
         line(4, timestamp="2001-01-01 00:00:00.000 UTC"),
         line(5, timestamp="2099-01-01 00:00:00.000 UTC"),
         line(6, timestamp="2026-99-99 00:00:00.000 UTC"),
+        # What Python takes for a time, and PostgreSQL does not; and what is none at all.
+        line(7, timestamp="2026-W47-1 UTC"),
+        line(8, timestamp="2026-11-23 UTC"),
         line(7, session_id="'; drop table public.feedback; --"),
     ]
     result = run(written(write, *others))
@@ -242,6 +245,30 @@ def test_a_line_that_is_in_two_files_is_one(
     owner.commit()
     assert run(written(write, line(1), line(2))).output == "0 events recorded\n"
     assert len(events(owner)) == 3
+
+
+@each_once
+@formats
+def test_another_file_that_begins_with_the_same_line_hides_nothing(
+    run: Run, written: Callable[..., Path], owner: psycopg.Connection, write: Callable[[Lines], str], scratch: Database
+) -> None:
+    run(written(write, line(1), *(line(50 + number, state_code="00000") for number in range(9)), name="longer.log"))
+    path = written(write, line(1), line(2))
+    assert run(path).output == "1 events recorded\n"
+    for number in range(3, 20):  # past the end of the other
+        with path.open("a") as file:
+            file.write(write([line(number, dbname=scratch.name)]))
+        assert run(path).output == "1 events recorded\n"
+    assert len(events(owner)) == 19
+
+
+@each_once
+def test_what_is_no_line_stops_nothing(run: Run, written: Callable[..., Path], owner: psycopg.Connection) -> None:
+    path = written(as_json, line(1), line(2, state_code=[]), line(3, state_code={"42501": 1}))
+    with path.open("a") as file:
+        file.write('{"state_code": ' + "[" * 200_000 + "\n" + as_json([line(4, dbname=owner.info.dbname)]))
+    result = run(path)
+    assert (result.exit_code, "2 events recorded" in result.output, "1 lines" in result.output) == (0, True, True)
 
 
 @each_once

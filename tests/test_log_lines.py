@@ -170,7 +170,7 @@ def test_how_far_a_file_was_read_is_kept_for_a_year(db: Session) -> None:
     ingest(db, file=OTHER_FILE, read_to=7)
     ingest(db, file=OTHER_FILE, read_to=5)
     read = "select first_line, read_to from private.log_files order by 1"
-    expected = [{"first_line": FILE, "read_to": 100}, {"first_line": OTHER_FILE, "read_to": 7}]
+    expected = [{"first_line": FILE, "read_to": 100}, {"first_line": OTHER_FILE, "read_to": 5}]
     assert db.rows(read) == expected
     age = "update private.log_files set read_at = now() - interval '1 year' - %s::interval where first_line = %s"
     db.run(age, ["-1 minute", FILE])

@@ -179,6 +179,9 @@ WRONG = {
     ),
     "no address": (["x", "--provider", "mistral"], "--provider needs --base-url"),
     "no table": (["x", "--column", "mood", "--type", "text", "--description", "d"], "lowercase letters"),
+    "a component twice": (
+        ["x", "--framework", "f", "--components", "role,task,role", "--description", "d"], "each once"
+    ),
     "bad components": (
         ["x", "--framework", "f", "--components", "A b", "--description", "d"], "names in lowercase letters"
     ),
@@ -236,6 +239,13 @@ def test_what_is_shown_stands_in_no_comment(project: Path, command: Command) -> 
     written = [path.read_text(encoding="utf-8") for path in (project / "supabase").rglob("*_x*.sql")]
     assert written
     assert not any(re.search(r"^drop;", text.partition("insert into")[0], re.MULTILINE) for text in written)
+
+
+@pytest.mark.parametrize("version", ["99991231235959", "20261399999999"])
+def test_a_version_that_is_no_time_is_named(project: Path, command: Command, version: str) -> None:
+    (project / "supabase" / "migrations" / f"{version}_later.sql").write_text("select 1;\n", encoding="utf-8")
+    result = command("next")
+    assert (result.exit_code, f"no time comes after the version {version}" in result.stderr) == (1, True)
 
 
 def test_versions_follow_each_other(project: Path, command: Command) -> None:

@@ -41,7 +41,9 @@ REPEATABLE = [
 # A list of varchar as PostgreSQL shows it, which it reads back as something else.
 VARCHAR = "::character varying"
 LIST = re.compile(rf"\(\((\w+)\)::text = ANY \(\(ARRAY\[((?:'[^']*'{VARCHAR}(?:, )?)+)\]\)::text\[\]\)\)")
-POLICY = re.compile(rf'CREATE POLICY ("[^"]+") ON ({WORD}\.{WORD})')
+# Mostly what somebody wrote, and repeatable as it is.
+VERBATIM = re.compile(r"CREATE OR REPLACE (FUNCTION|PROCEDURE) |COMMENT ON ")
+POLICY = re.compile(rf'CREATE POLICY ("(?:[^"]|"")+") ON ({WORD}\.{WORD})')
 CONSTRAINT = re.compile(rf"ALTER TABLE ({WORD}\.({WORD}))\s+ADD CONSTRAINT ({WORD})\s+(CHECK|FOREIGN KEY)?")
 
 
@@ -94,16 +96,17 @@ def repeatable(sql: str, *, unread: bool) -> Sql:
             if rule[4] and unread and not re.search(rf"CREATE TABLE {re.escape(rule[1])} ", sql):
                 text += " NOT VALID"
                 lists.append({"table": rule[1].replace('"', ""), "name": rule[3].strip('"')})
-        for pattern, repeatable in REPEATABLE:
-            text = re.sub(pattern, repeatable, text)
-        text = LIST.sub(lambda found: f"({found[1]} IN ({found[2].replace(VARCHAR, '')}))", text)
+        if not VERBATIM.match(text):
+            for pattern, repeatable in REPEATABLE:
+                text = re.sub(pattern, repeatable, text)
+            text = LIST.sub(lambda found: f"({found[1]} IN ({found[2].replace(VARCHAR, '')}))", text)
         statements.append(text)
     return Sql(statements, lists)
 
 
 def released(project: new.Project, ref: str) -> dict[str, str]:
     """The migrations of a commit, and with them those that were written since."""
-    listed = _git(project, "ls-tree", "--name-only", ref, "supabase/migrations/").split()
+    listed = _git(project, "ls-tree", "-z", "--name-only", ref, "supabase/migrations/").split("\0")
     files = {Path(path).name: _git(project, "show", f"{ref}:{path}") for path in listed if path.endswith(".sql")}
     if not set(assemble.PLAN) <= files.keys():
         raise ForgeError(f"{ref} holds no migrations 000 and 001", "Name a commit that does: --since.")

@@ -50,8 +50,10 @@ def ingest(connection: psycopg.Connection, path: Path) -> tuple[int, int]:
     if first_line is None:
         return 0, 0
     row = connection.execute(READ_TO, [first_line]).fetchone()
+    # Farther than it goes is no place in this file: another one that began with the same line has been read.
+    read_to = row[0] if row and row[0] <= path.stat().st_size else 0
     recorded = unreadable = 0
-    for batch in log_files.batches(path, row[0] if row else 0):
+    for batch in log_files.batches(path, read_to):
         # Events and position in one statement: neither is there without the other.
         found = connection.execute(INGEST, [first_line, batch.read_to, Jsonb(batch.refusals)]).fetchone()
         recorded += found[0] if found else 0

@@ -25,6 +25,7 @@ COLUMNS = {
 }  # fmt: skip
 FEWEST_COLUMNS = 23
 LONGEST_RECORD = 10_000_000  # octets; what is longer is no record of ours, and not worth the memory
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}")
 NAME = re.compile(r"[a-z_][a-z0-9_$]{0,62}", re.IGNORECASE)
 
 
@@ -80,7 +81,7 @@ def _json_records(file: IO[bytes]) -> Iterator[tuple[dict[str, Any] | None, int]
         try:
             # A client chooses the octets of the name that it signs in to: none of them may hide the line.
             record = None if is_long else json.loads(line.decode(errors="replace"))
-        except ValueError:
+        except (ValueError, RecursionError):
             record = None
         is_long = False
         yield record if isinstance(record, dict) else None, file.tell()
@@ -119,11 +120,14 @@ def _values(record: bytes) -> list[str]:
 
 def _refusal(record: dict[str, Any]) -> dict[str, Any] | None:
     """What is kept of a line, if it is one; the database keeps of the names only those that it knows."""
-    if record.get("state_code") not in REFUSED:
+    code = str(record.get("state_code"))
+    if code not in REFUSED:
         return None
     # Without the zone: the server knows which one it writes.
     time = str(record.get("timestamp", "")).rsplit(" ", 1)[0]
     session, number = str(record.get("session_id", "")), str(record.get("line_num", ""))
+    if not TIME.fullmatch(time):  # Python knows more ways to write one than PostgreSQL
+        return None
     try:
         datetime.fromisoformat(time)
     except ValueError:
@@ -134,7 +138,7 @@ def _refusal(record: dict[str, Any]) -> dict[str, Any] | None:
         "at": time,
         "session": session,
         "number": int(number),
-        "sqlstate": record["state_code"],
+        "sqlstate": code,
         "severity": str(record.get("error_severity", "")),
         "role": _name(record.get("user")),
         "database": _name(record.get("dbname")),

@@ -114,7 +114,12 @@ def next_version(taken: list[Path]) -> str:
     last = max((path.name.partition("_")[0] for path in taken if path.suffix == ".sql"), default="")
     now = datetime.now(UTC)
     if re.fullmatch(r"[0-9]{14}", last):
-        now = max(now, datetime.strptime(last, "%Y%m%d%H%M%S").replace(tzinfo=UTC) + timedelta(seconds=1))
+        try:
+            now = max(now, datetime.strptime(last, "%Y%m%d%H%M%S").replace(tzinfo=UTC) + timedelta(seconds=1))
+        except (ValueError, OverflowError) as error:
+            raise ForgeError(
+                f"no time comes after the version {last}", "Rename that migration, here and where it was applied."
+            ) from error
     return now.strftime("%Y%m%d%H%M%S")
 
 
@@ -288,8 +293,8 @@ def _add(change: Change, kind: str, options: dict[str, Any]) -> None:
         add_name(change, kind, value, f"the AI provider {value}.", **facts)
     else:
         components = [it.strip() for it in options["components"].split(",")]
-        if not all(NAME.fullmatch(it) for it in components):
-            raise click.UsageError("--components: names in lowercase letters, separated by commas")
+        if not all(NAME.fullmatch(it) for it in components) or len(set(components)) < len(components):
+            raise click.UsageError("--components: names in lowercase letters, each once, separated by commas")
         shown = options["display_name"] or ".".join(value.upper()) + " Framework"
         facts = {"display_name": shown, "description": options["description"], "components": components}
         add_name(change, kind, value, f"the prompt framework {value}.", **facts)

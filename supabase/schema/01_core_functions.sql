@@ -547,7 +547,7 @@ begin
                     when 'text' then '"dark"' when 'object' then '{}' else '[]' end);
     end if;
 
-    -- What the row allows is for staff to say; these hold whatever it says, because jobs run by them at night.
+    -- These hold whatever the row allows, because jobs run by them at night.
     if (new.value_type = 'integer' and v_number not between -2147483648 and 2147483647)
         or (new.key ~ '^(retention_days_|max_prompt_history_days$)' and (
             new.value_type <> 'integer' or v_number not between 1 and 3650

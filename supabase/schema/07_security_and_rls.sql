@@ -984,7 +984,7 @@ begin
     insert into private.log_files as known (first_line, read_to)
     values (ingest_log_lines.first_line, ingest_log_lines.read_to)
     on conflict on constraint log_files_pkey do update
-    set read_to = greatest(known.read_to, excluded.read_to), read_at = now();
+    set read_to = excluded.read_to, read_at = now();
     delete from private.log_files as known where known.read_at < now() - interval '1 year';
     return v_rows;
 end
@@ -3342,12 +3342,12 @@ revoke create on schema public from public, anon, authenticated, service_role, a
 revoke all on schema private, archive from public, anon, authenticated, service_role, app_admin;
 
 -- system_config ----------------------------------------------------------------
--- Everyone: the settings marked public. Staff: all of them.
+-- Everyone: the settings marked public. Staff: all of them. What a setting allows is not theirs to say, nor may they
+-- delete one and make it anew: limits keep records from being silenced and maintenance from being stopped.
 revoke all on public.system_config from public, anon, authenticated, service_role, app_admin;
 grant select on public.system_config to anon, authenticated;
 grant insert (key, category, value, value_type, min_value, max_value, allowed_values, description, is_public),
-update (value, min_value, max_value, allowed_values, description, is_public, updated_at),
-delete on public.system_config to app_admin;
+update (value, description, is_public, updated_at) on public.system_config to app_admin;
 grant select, insert, update, delete on public.system_config to service_role;
 
 drop policy if exists "Everyone can view public settings" on public.system_config;
@@ -3370,11 +3370,6 @@ create policy "Admins can update settings" on public.system_config
 for update to app_admin
 using ((select public.is_admin()))
 with check ((select public.is_admin()));
-
-drop policy if exists "Admins can delete settings" on public.system_config;
-create policy "Admins can delete settings" on public.system_config
-for delete to app_admin
-using ((select public.is_admin()));
 
 -- private.secrets --------------------------------------------------------------
 -- Owner only. The policy is a second lock, should a grant ever slip in.
@@ -3510,15 +3505,15 @@ for select to app_admin
 using ((select public.is_admin()));
 
 -- api_providers ----------------------------------------------------------------
--- Everyone: the enabled ones. Staff: all of it.
+-- Everyone: the enabled ones. Staff: all of it but what keys look like: whether a key is accepted would tell about it.
 revoke all on public.api_providers from public, anon, authenticated, service_role, app_admin;
 grant select on public.api_providers to anon, authenticated;
 grant insert (
-    name, display_name, base_url, api_key_pattern, is_enabled, max_requests_per_minute, max_requests_per_day,
+    name, display_name, base_url, is_enabled, max_requests_per_minute, max_requests_per_day,
     supported_models, validation_rules
 ),
 update (
-    name, display_name, base_url, api_key_pattern, is_enabled, max_requests_per_minute, max_requests_per_day,
+    name, display_name, base_url, is_enabled, max_requests_per_minute, max_requests_per_day,
     supported_models, validation_rules, updated_at
 ),
 delete on public.api_providers to app_admin;

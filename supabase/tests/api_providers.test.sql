@@ -5,7 +5,7 @@ begin;
 
 set local search_path = public, extensions;
 set local client_min_messages = warning;
-select plan(58);
+select plan(57);
 
 -- People: the first one speaks -----------------------------------------------------------------------------------
 
@@ -106,10 +106,10 @@ select set_eq(
     $$ select * from pg_temp.rights('app_admin', 'public.api_providers') $$,
     $$ values
     ('select', '{*}'::text[]),
-    ('insert', '{api_key_pattern, base_url, display_name, is_enabled, max_requests_per_day,
-        max_requests_per_minute, name, supported_models, validation_rules}'::text[]),
-    ('update', '{api_key_pattern, base_url, display_name, is_enabled, max_requests_per_day,
-        max_requests_per_minute, name, supported_models, updated_at, validation_rules}'::text[]),
+    ('insert', '{base_url, display_name, is_enabled, max_requests_per_day, max_requests_per_minute, name,
+        supported_models, validation_rules}'::text[]),
+    ('update', '{base_url, display_name, is_enabled, max_requests_per_day, max_requests_per_minute, name,
+        supported_models, updated_at, validation_rules}'::text[]),
     ('delete', '{*}'::text[])
     $$,
     'app_admin has these rights and no others'
@@ -163,7 +163,6 @@ from (values
     ('app_admin', $$insert on conflict (name) do update set display_name = 'probe_5'$$, '1'),
     ('app_admin', $$update public.api_providers set display_name = 'probe_5'$$, '1'),
     ('app_admin', $$update public.api_providers set display_name = 'probe_5' where id is not null returning id$$, '1'),
-    ('app_admin', $$update public.api_providers set api_key_pattern = 'probe_7'$$, '1'),
     ('app_admin', $$update public.api_providers set base_url = 'https://example.com/6'$$, '1'),
     ('app_admin', $$update public.api_providers set max_requests_per_day = '11'$$, '1'),
     ('app_admin', $$update public.api_providers set max_requests_per_minute = '10'$$, '1'),
