@@ -111,6 +111,10 @@ def test_a_bar_is_a_bar(
     assert result.bar.endswith(OUT_OF_REACH) is ("floor" in workload and workload["speed"] > 3)
 
 
+def test_what_slows_a_round_down_slows_both_of_its_sides() -> None:
+    assert comparison.paired([10.0, 1.0, 10.0], [20.0, 2.0, 5.0]) == 0.5
+
+
 def test_an_unknown_workload_is_a_wrong_call() -> None:
     said = CliRunner().invoke(main, ["bench", "--only", "misspelt"])
     assert said.exit_code == 2
