@@ -39,12 +39,14 @@ def render(connection: psycopg.Connection[Any], terms: Contract) -> dict[str, st
 def catalogue(stage: Stage) -> str:
     """The tests of what there is."""
     template = environment().get_template("catalogue.sql.j2")
-    found = {"terms": stage.contract, "relations": relations(stage.contract), "functions": functions(stage)}
+    terms = stage.contract
+    readers = [(view.name, role) for view in terms.views for role in terms.roles if terms.is_for(view, role)]
+    found = {"terms": terms, "relations": relations(terms), "functions": functions(stage), "readers": readers}
     return template.render(found).lstrip()
 
 
 def answers(stage: Stage) -> str:
-    """The tests of what functions answer."""
+    """The tests of what functions and views answer."""
     rows, questions = script.ask(stage)
     template = environment().get_template("functions.sql.j2")
     return template.render(rows=rows, questions=questions, accounts=stage.accounts).lstrip()

@@ -1,4 +1,4 @@
--- What functions answer, to every role that may call them, in a small world where everybody has rows of every kind.
+-- What functions and views answer, to every role that may ask them, in a small world where everybody has rows of every kind.
 -- Generated from tests/access_contract.toml by `forge-db emit-pgtap`: change that, not this. `supabase test db` runs it.
 
 begin;
@@ -797,7 +797,7 @@ begin
 end
 $$;
 
-select is(pg_temp.answered(question), 'as it should', question.speaker || ' calls ' || question.name)
+select is(pg_temp.answered(question), 'as it should', question.speaker || ' asks ' || question.name)
 from questions as question;
 
 select * from finish();

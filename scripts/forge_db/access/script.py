@@ -91,7 +91,7 @@ def write(stage: Stage, table: Table) -> Script:
 
 @dataclass(frozen=True)
 class Question:
-    """A function that a role may call, and what the contract says of its answer."""
+    """A function that a role may call, or a view that it may read, and what the contract says of the answer."""
 
     speaker: str
     name: str
@@ -105,37 +105,44 @@ class Question:
 
 
 def ask(stage: Stage) -> tuple[list[str], list[Question]]:
-    """The rows of a small world, and the questions to ask in it: what each function must answer to each role."""
+    """The rows of a small world, and the questions to ask in it: what functions and views must answer to each role."""
     with stage.session.undone():
         stage.builder = recorder = Recorder(stage, keeps_all=True)
         world.populate(stage)
     spelt = stage.spelt()
-    questions = [
-        _question(routine, stage.catalogue.functions[spelt[routine.name] or ""], role)
+    asked: list[tuple[Routine, Function | None]] = [
+        (routine, stage.catalogue.functions[spelt[routine.name] or ""])
         for routine in stage.contract.functions
-        if routine.name.startswith("public.") and (routine.truth or routine.then)
+        if routine.name.startswith("public.")
+    ]
+    questions = [
+        _question(routine, function, role)
+        for routine, function in [*asked, *((view, None) for view in stage.contract.views)]
+        if routine.truth or routine.then
         for role in callers(stage)
         if stage.contract.is_for(routine, role)
     ]
     return recorder.made, questions
 
 
-def _question(routine: Routine, function: Function, role: str) -> Question:
+def _question(routine: Routine, function: Function | None, role: str) -> Question:
     given = {
         name: text if text.strip().startswith("select") else f"select {text}" for name, text in routine.given.items()
     }
     parts = [f"({' '.join(text.split())}) as a{place} (value)" for place, text in enumerate(given.values())]
     listed = ", ".join(f"a{place}.value::text" for place in range(len(given)))
     passed = ", ".join(f"{name} => :{name}" for name in given)
+    name = function.name if function else routine.name
+    asked = f"{name.partition('(')[0]}({passed})" if function else name
     return Question(
         speaker=role,
-        name=function.name,
-        call=f"select {routine.columns} from {function.name.partition('(')[0]}({passed}) as answer",
+        name=name,
+        call=f"select {routine.columns} from {asked} as answer",
         truth=" ".join((routine.truth or "").split()),
         then=" ".join((routine.then or "").split()),
         before=" ".join((routine.before or "").split()),
         names=list(given),
-        types=[function.arguments[name] for name in given],
+        types=[function.arguments[it] for it in given] if function else [],
         values=f"select distinct array[{listed}]::text[]" + (f" from {' cross join '.join(parts)}" if given else ""),
     )
 
