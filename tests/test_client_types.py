@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import psycopg
 import pytest
@@ -19,7 +19,7 @@ from forge_db.access.stage import Stage
 from forge_db.client_types import TARGET
 from forge_db.errors import ForgeError
 from forge_db.shapes import Shapes
-from harness import people
+from harness import keys, people
 from harness.databases import Database, Platform
 from harness.node import compiled
 from harness.session import Session
@@ -130,6 +130,13 @@ RIGHT = {
     " return data?.map((it) => it.status === 'completed' && it.ai_response_highlight?.length);",
     "checks": "const { data } = await server.rpc('health_check');"
     " return data?.checks.filter((it) => it.status === 'critical').map((it) => it.hint?.length);",
+    "row of figures": "const { data } = await server.rpc('get_connection_stats');"
+    " return data?.map((it) => it.role_name.length + it.percent_of_limit);",
+    "shape without null": "const { data } = await user.from('prompt_frameworks').select('components').single();"
+    " return data?.components.map((it) => it.label.length);",
+    "object": "await user.from('feedback').insert({ message: 'x', browser_info: { name: 'x', tabs: [1] } });",
+    "address": "const { data } = await user.from('user_sessions').select('ip_address').single();"
+    " return data?.ip_address?.length;",
     "staff": "await server.rpc('respond_to_feedback', { feedback_id: owner, response: 'x', new_status: 'closed' });",
     "server's column": "await server.from('prompt_templates').update({ usage_count: 0 }).eq('id', owner);",
     "null where the table has it": "const it: Tables<'feedback'> | null = null; return it as unknown;",
@@ -146,6 +153,18 @@ WRONG = {
     "status outside the list": f"await user.from('prompt_history').insert({{ {PROMPT}, status: 'done' }});",
     "status in an update": "await user.from('prompt_history').update({ status: 'done' }).eq('id', owner);",
     "status in a filter": "await user.from('feedback').select('id').eq('status', 'new');",
+    "status in a list": "await user.from('feedback').select('id').in('status', ['open', 'new']);",
+    "severity of the server": "await server.rpc('log_security_event', { event_type: 'x', severity: 'high' });",
+    "text for an object": "await user.from('feedback').insert({ message: 'x', browser_info: 'Chrome' });",
+    "key of a template's variable": "await user.from('prompt_templates').update({ variables: [{ nam: 'x' }] });",
+    "column of an embedded table": "const { data } = await user.from('feedback').select('feedback_categories(nam)')"
+    ".single(); return data!.feedback_categories!.nam;",
+    "forgotten null of an embedded row": "const { data } = await user.from('feedback')"
+    ".select('feedback_categories(name)').single(); return data!.feedback_categories.name;",
+    "forgotten null of an address": "const { data } = await user.from('user_sessions').select('ip_address').single();"
+    " return data!.ip_address.length;",
+    "forgotten null of a figure": "const { data } = await server.rpc('get_connection_stats');"
+    " return data?.map((it) => it.longest_transaction_seconds.toFixed());",
     "status of staff": "await server.rpc('respond_to_feedback', "
     "{ feedback_id: owner, response: 'x', new_status: 'done' });",
     "missing required field": "await user.from('prompt_history').insert({ user_id: owner, model: 'm' });",
@@ -179,6 +198,14 @@ SAID = {
     "status outside the list": "'\"done\"' is not assignable to type 'PromptHistoryStatus",
     "status in an update": "'\"done\"' is not assignable to type 'PromptHistoryStatus",
     "status in a filter": "'\"new\"' is not assignable to parameter of type 'NonNullable<FeedbackStatus>'",
+    "status in a list": "'\"new\"' is not assignable to type 'FeedbackStatus'",
+    "severity of the server": "'\"high\"' is not assignable to type 'SecurityEventsSeverity",
+    "text for an object": "'string' is not assignable to type 'Record<string, Json>'",
+    "key of a template's variable": "'nam' does not exist in type 'TemplateVariable'",
+    "column of an embedded table": "column 'nam' does not exist on 'feedback_categories'",
+    "forgotten null of an embedded row": "Object is possibly 'null'",
+    "forgotten null of an address": "Object is possibly 'null'",
+    "forgotten null of a figure": "'it.longest_transaction_seconds' is possibly 'null'",
     "status of staff": "'\"done\"' is not assignable to type 'FeedbackStatus",
     "missing required field": "is missing the following properties",
     "one required field": "Property 'user_input' is missing",
@@ -256,7 +283,10 @@ def test_columns_of_jsonb_have_their_shapes(db: Session) -> None:
     ada = people.sign_up(db, "ada@example.com")
     variables = [{"name": "a"}, {"name": "b", "description": "B", "required": True, "default": "x", "max_length": 5}]
     db.add("prompt_templates", user_id=ada.id, template_content="{{a}} {{b}}", variables=json.dumps(variables))
-    db.add("feedback")
+    db.add("feedback", browser_info=json.dumps({"name": "x", "plugins": []}), device_info=json.dumps({"memory_gb": 8}))
+    db.as_owner().run("update public.user_profiles set preferences = %s", [json.dumps({"compact": True})])
+    db.add("security_events", details=json.dumps({"role": "anon", "count": 3}))
+    db.as_owner().run("update public.api_providers set validation_rules = %s", [json.dumps({"prefix": "sk-"})])
     db.as_owner().run("select private.roll_up_feedback(array[(now() at time zone 'utc')::date])")
     tried = set()
     for place, shape in Shapes.load().columns.items():
@@ -272,13 +302,23 @@ CALLS = {
     "search_prompt_history": "'probe'",
     "respond_to_feedback": None,  # a row of a table, tried as such
     "generate_daily_feedback_analytics": None,
+    "get_slow_queries": None,  # tried below
     "log_security_event": "'sign_in_failed', 'warning'",
 }
-STAFF = ("get_user_activity", "get_api_analytics", "get_prompt_analytics", "get_feedback_analytics")
-SERVER = (
-    "health_check", "integrity_check", "security_audit", "daily_maintenance", "analyze_all_tables", "vacuum_all_tables",
-    "log_security_event",
+ANALYTICS = ("get_api_analytics", "get_prompt_analytics", "get_feedback_analytics")
+ROWS = (
+    "search_prompt_history", "detect_suspicious_activity", "get_connection_stats", "get_database_stats",
+    "get_index_advice", "get_index_usage", "get_storage_growth", "rotate_api_keys",
 )  # fmt: skip
+# What the readers of the database find something in.
+NOTICED = """
+    insert into public.security_events (event_type, severity, details)
+    select 'statement_refused', 'warning', jsonb_build_object('role', 'anon', 'object', n)
+    from generate_series(1, 20) as n;
+    create table public.stray (id integer primary key, stray_id integer references public.stray);
+    insert into private.size_snapshots (relation_name, taken_on, heap_bytes, index_bytes, total_bytes)
+    values ('public.feedback', current_date - 1, 1, 1, 2)
+"""
 SCHEDULER = """
     create schema if not exists cron;
     create table cron.job (jobid bigint, jobname text);
@@ -295,20 +335,39 @@ def test_answers_of_functions_have_their_shapes(db: Session) -> None:
     db.add("prompt_history", user_id=ada.id, user_input="probe")
     db.as_user(ada).run("select public.log_api_usage('openai', '/v1', 1, 1, 250, 200, null, gen_random_uuid())")
     db.as_owner().run(SCHEDULER)
+    db.as_owner().run(NOTICED)
+    keys.configure(db)
+    speakers = {"authenticated": partial(db.as_user, ada), "app_admin": partial(db.as_staff, staff)}
+    callers = {it.name.partition("(")[0]: it.roles for it in access.load().functions}
     for name, shape in Shapes.load().results.items():
         arguments = CALLS.get(name, "")
         if arguments is None:
             continue
-        speak = db.as_server() if name in SERVER else db.as_staff(staff) if name in STAFF else db.as_user(ada)
+        speak = next((speakers[it] for it in callers[f"public.{name}"] if it in speakers), db.as_server)()
         found = [
             row["item"] for row in speak.rows(f"select to_jsonb(it) as item from public.{name}({arguments}) as it")
         ]
         assert found, name
-        fits(shape, found if name == "search_prompt_history" else found[0])
+        fits(shape, found if name in ROWS else found[0])
 
 
 @pytest.mark.one_platform
-@pytest.mark.parametrize("function", [name for name in STAFF if name != "get_user_activity"])
+def test_slow_queries_have_their_shape(db: Session) -> None:
+    if not db.as_owner().value("select exists (select from pg_extension where extname = 'pg_stat_statements')"):
+        pytest.skip("pg_stat_statements is not installed on this server")
+    db.as_owner().run("update public.system_config set value = '1' where key = 'slow_query_ms'")
+    found: list[Any] = []
+    for _ in range(100):  # what others run on this server may push it out of the list meanwhile
+        db.as_owner().run("select pg_sleep(0.02)")
+        found = db.as_server().column("select to_jsonb(it) from public.get_slow_queries() as it")
+        if found:
+            break
+    fits(Shapes.load().results["get_slow_queries"], found)
+    assert found
+
+
+@pytest.mark.one_platform
+@pytest.mark.parametrize("function", ANALYTICS)
 @pytest.mark.parametrize("has_rows", [False, True], ids=["empty", "full"])
 def test_analytics_have_their_shape_with_and_without_figures(db: Session, function: str, has_rows: bool) -> None:
     staff = people.sign_up(db, "staff@example.com", role="app_admin")
@@ -327,6 +386,44 @@ def test_analytics_have_their_shape_with_and_without_figures(db: Session, functi
     answer = db.as_staff(staff).value(f"select public.{function}(7)")
     fits(Shapes.load().results[function], answer)
     assert all(bool(answer[key]) is has_rows for key in answer if key.startswith("by_") and key != "by_day"), answer
+
+
+@pytest.mark.one_platform
+def test_every_answer_of_rows_or_jsonb_has_a_shape(db: Session) -> None:
+    """PostgreSQL does not say what may be null in it, and the CLI takes it for what may not."""
+    answers = db.as_owner().column(
+        """
+        select proname::text from pg_proc inner join pg_type on prorettype = pg_type.oid
+        where pronamespace = 'public'::regnamespace and (proretset or typtype = 'c' or typname in ('json', 'jsonb'))
+        """
+    )
+    assert set(answers) <= set(Shapes.load().results)
+
+
+NULLABLE = """
+import type { Database } from "./supabase/types/forge.types";
+type Rows = Database["public"]["Tables"];
+type Nullable = {
+  [Name in keyof Rows]: { [Column in keyof Rows[Name]["Row"]]: null extends Rows[Name]["Row"][Column] ? true : false };
+};
+export const nullable: Nullable = %s;
+"""
+
+
+@pytest.mark.supabase_cli
+@pytest.mark.one_platform
+def test_a_column_is_nullable_only_if_its_table_says_so(connection: psycopg.Connection, tmp_path: Path) -> None:
+    """Each column of each table, in TypeScript and in Python."""
+    tables: dict[str, dict[str, bool]] = {}
+    with Stage.on(connection, access.load()) as stage:
+        for name in stage.contract.tables:
+            columns = stage.catalogue.relations[name].columns.values()
+            tables[name.removeprefix("public.")] = {it.name: not it.is_not_null for it in columns}
+    for name, nullable in tables.items():
+        model: type[BaseModel] = getattr(forge_types, f"{title(name)}Row")
+        for column, field in model.model_fields.items():
+            assert field.annotation is Any or (type(None) in get_args(field.annotation)) is nullable[column], column
+    assert compiled(tmp_path, {"nullable.ts": NULLABLE % json.dumps(tables)}) == ""
 
 
 @pytest.mark.one_platform

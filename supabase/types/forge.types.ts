@@ -316,48 +316,143 @@ export interface FeedbackAnalytics {
   by_day: Record<string, FeedbackFigures>;
 }
 
+export interface SuspiciousActivity {
+  event_type: string;
+  severity: SecurityEventsSeverity;
+  user_id: string | null;
+  ip_address: string | null;
+  details: Record<string, Json>;
+  since: string;
+}
+
+export interface ConnectionStats {
+  role_name: string;
+  state: string;
+  connections: number;
+  waiting_for_locks: number;
+  longest_transaction_seconds: number | null;
+  percent_of_limit: number;
+}
+
+export interface TableStats {
+  table_name: string;
+  row_estimate: number | null;
+  dead_rows: number;
+  total_bytes: number;
+  heap_bytes: number;
+  index_bytes: number;
+  sequential_scans: number;
+  index_scans: number | null;
+  rows_inserted: number;
+  rows_updated: number;
+  rows_deleted: number;
+  last_vacuum: string | null;
+  last_analyze: string | null;
+}
+
+export interface IndexAdvice {
+  advice: "missing for foreign key" | "missing for filter" | "unused" | "duplicate" | "invalid";
+  table_name: string;
+  subject: string;
+  reason: string;
+  command: string;
+}
+
+export interface IndexUsage {
+  table_name: string;
+  index_name: string;
+  bytes: number;
+  scans: number;
+  last_scan: string | null;
+  is_unique: boolean;
+  is_valid: boolean;
+  counted_since: string;
+}
+
+export interface SlowQuery {
+  query: string | null;
+  role_name: string;
+  calls: number;
+  mean_ms: number;
+  max_ms: number;
+  total_seconds: number;
+  rows_per_call: number | null;
+  cache_hit_percent: number | null;
+}
+
+export interface StorageGrowth {
+  table_name: string;
+  total_bytes: number;
+  heap_bytes: number;
+  index_bytes: number;
+  row_estimate: number | null;
+  measured_since: string | null;
+  growth_bytes: number | null;
+  growth_percent: number | null;
+  bytes_per_day: number | null;
+}
+
+export interface KeyRotation {
+  resealed: number;
+  unreadable: number;
+  last_id: string | null;
+}
+
 /** Columns whose type says less than the table does. */
 interface Columns {
   api_configurations: {
     provider: ApiConfigurationsProvider;
   };
   api_providers: {
-    supported_models: Model[];
+    supported_models: Model[] | null;
+    validation_rules: Record<string, Json> | null;
   };
   audit_log: {
+    ip_address: string | null;
     action: AuditLogAction;
-    changes: Record<string, Change>;
+    changes: Record<string, Change> | null;
   };
   feedback: {
     feedback_type: FeedbackType;
     priority: FeedbackPriority;
     status: FeedbackStatus;
+    browser_info: Record<string, Json> | null;
+    device_info: Record<string, Json> | null;
   };
   feedback_analytics: {
-    feedback_by_type: Record<string, number>;
-    feedback_by_priority: Record<string, number>;
+    feedback_by_type: Record<string, number> | null;
+    feedback_by_priority: Record<string, number> | null;
   };
   prompt_frameworks: {
     components: FrameworkComponent[];
-    examples: FrameworkExample[];
+    examples: FrameworkExample[] | null;
   };
   prompt_history: {
     status: PromptHistoryStatus;
   };
   prompt_templates: {
-    variables: TemplateVariable[];
+    variables: TemplateVariable[] | null;
   };
   security_events: {
+    ip_address: string | null;
     severity: SecurityEventsSeverity;
+    details: Record<string, Json> | null;
   };
   system_config: {
     category: SystemConfigCategory;
     value_type: SystemConfigValueType;
+    allowed_values: Json[] | null;
   };
   user_preferences: {
     selected_model: UserPreferencesSelectedModel;
     selected_framework: UserPreferencesSelectedFramework;
     theme: UserPreferencesTheme;
+  };
+  user_profiles: {
+    preferences: Record<string, Json> | null;
+  };
+  user_sessions: {
+    ip_address: string | null;
   };
 }
 
@@ -382,10 +477,19 @@ interface Results {
   respond_to_feedback: Tables<"feedback">;
   generate_daily_feedback_analytics: Tables<"feedback_analytics">;
   log_security_event: string | null;
+  detect_suspicious_activity: SuspiciousActivity[];
+  get_connection_stats: ConnectionStats[];
+  get_database_stats: TableStats[];
+  get_index_advice: IndexAdvice[];
+  get_index_usage: IndexUsage[];
+  get_slow_queries: SlowQuery[];
+  get_storage_growth: StorageGrowth[];
+  rotate_api_keys: KeyRotation[];
 }
 
 interface Arguments {
   respond_to_feedback: { new_status: FeedbackStatus };
+  log_security_event: { severity: SecurityEventsSeverity; details: Record<string, Json>; ip_address: string };
   save_api_key: { provider: ApiConfigurationsProvider };
 }
 
@@ -550,13 +654,9 @@ interface Writable {
 
 type Public = Generated["public"];
 type Narrow<Row, Known> = {
-  [Column in keyof Row]: Column extends keyof Known ? Known[Column] | Extract<Row[Column], null> : Row[Column];
+  [Column in keyof Row]: Column extends keyof Known ? Known[Column] : Row[Column];
 };
 type Known<Name> = Name extends keyof Columns ? Columns[Name] : unknown;
-/** A function that answers a table may have null in any column of it: PostgreSQL does not say. */
-type Honest<Result> = Result extends (infer Row extends object)[]
-  ? { [Column in keyof Row]: Row[Column] | null }[]
-  : Result;
 
 type NarrowTables = {
   [Name in keyof Public["Tables"]]: {
@@ -569,7 +669,7 @@ type NarrowTables = {
 type NarrowFunctions = {
   [Name in keyof Public["Functions"]]: {
     Args: Narrow<Public["Functions"][Name]["Args"], Name extends keyof Arguments ? Arguments[Name] : unknown>;
-    Returns: Name extends keyof Results ? Results[Name] : Honest<Public["Functions"][Name]["Returns"]>;
+    Returns: Name extends keyof Results ? Results[Name] : Public["Functions"][Name]["Returns"];
   };
 };
 

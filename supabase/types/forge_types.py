@@ -395,6 +395,88 @@ FeedbackAnalytics = TypedDict(
 )
 
 
+class SuspiciousActivity(TypedDict):
+    event_type: str
+    severity: SecurityEventsSeverity
+    user_id: str | None
+    ip_address: str | None
+    details: dict[str, Any]
+    since: str
+
+
+class ConnectionStats(TypedDict):
+    role_name: str
+    state: str
+    connections: int
+    waiting_for_locks: int
+    longest_transaction_seconds: int | None
+    percent_of_limit: float
+
+
+class TableStats(TypedDict):
+    table_name: str
+    row_estimate: int | None
+    dead_rows: int
+    total_bytes: int
+    heap_bytes: int
+    index_bytes: int
+    sequential_scans: int
+    index_scans: int | None
+    rows_inserted: int
+    rows_updated: int
+    rows_deleted: int
+    last_vacuum: str | None
+    last_analyze: str | None
+
+
+class IndexAdvice(TypedDict):
+    advice: Literal["missing for foreign key", "missing for filter", "unused", "duplicate", "invalid"]
+    table_name: str
+    subject: str
+    reason: str
+    command: str
+
+
+class IndexUsage(TypedDict):
+    table_name: str
+    index_name: str
+    bytes: int
+    scans: int
+    last_scan: str | None
+    is_unique: bool
+    is_valid: bool
+    counted_since: str
+
+
+class SlowQuery(TypedDict):
+    query: str | None
+    role_name: str
+    calls: int
+    mean_ms: float
+    max_ms: float
+    total_seconds: float
+    rows_per_call: float | None
+    cache_hit_percent: float | None
+
+
+class StorageGrowth(TypedDict):
+    table_name: str
+    total_bytes: int
+    heap_bytes: int
+    index_bytes: int
+    row_estimate: int | None
+    measured_since: str | None
+    growth_bytes: int | None
+    growth_percent: float | None
+    bytes_per_day: int | None
+
+
+class KeyRotation(TypedDict):
+    resealed: int
+    unreadable: int
+    last_id: str | None
+
+
 # Rows, and what a signed-in user may write of them.
 class ApiConfigurationsRow(BaseModel):
     api_key_encrypted: str
@@ -437,7 +519,7 @@ class ApiProvidersRow(BaseModel):
     name: str
     supported_models: list[Model] | None
     updated_at: datetime.datetime
-    validation_rules: JsonValue | None
+    validation_rules: dict[str, Any] | None
 
 
 class ApiUsageLogsRow(BaseModel):
@@ -471,12 +553,12 @@ class AuditLogRow(BaseModel):
 class FeedbackRow(BaseModel):
     admin_response: str | None
     admin_user_id: uuid.UUID | None
-    browser_info: JsonValue | None
+    browser_info: dict[str, Any] | None
     category_id: uuid.UUID | None
     contact_email: str | None
     contact_name: str | None
     created_at: datetime.datetime
-    device_info: JsonValue | None
+    device_info: dict[str, Any] | None
     feedback_type: FeedbackType
     id: uuid.UUID
     message: str
@@ -490,11 +572,11 @@ class FeedbackRow(BaseModel):
 
 
 class FeedbackInsert(TypedDict):
-    browser_info: NotRequired[Any]
+    browser_info: NotRequired[dict[str, Any] | None]
     category_id: NotRequired[uuid.UUID | str | None]
     contact_email: NotRequired[str | None]
     contact_name: NotRequired[str | None]
-    device_info: NotRequired[Any]
+    device_info: NotRequired[dict[str, Any] | None]
     feedback_type: NotRequired[FeedbackType]
     message: str
     rating: NotRequired[int | None]
@@ -658,7 +740,7 @@ class PromptTemplatesUpdate(TypedDict):
 
 class SecurityEventsRow(BaseModel):
     created_at: datetime.datetime
-    details: JsonValue | None
+    details: dict[str, Any] | None
     event_type: str
     id: uuid.UUID
     ip_address: Any
@@ -669,7 +751,7 @@ class SecurityEventsRow(BaseModel):
 
 
 class SystemConfigRow(BaseModel):
-    allowed_values: JsonValue | None
+    allowed_values: list[Any] | None
     category: SystemConfigCategory
     created_at: datetime.datetime
     description: str
@@ -742,7 +824,7 @@ class UserProfilesRow(BaseModel):
     id: uuid.UUID
     is_active: bool
     last_login_at: datetime.datetime | None
-    preferences: JsonValue | None
+    preferences: dict[str, Any] | None
     updated_at: datetime.datetime
     user_id: uuid.UUID
 
@@ -751,7 +833,7 @@ class UserProfilesInsert(TypedDict):
     avatar_url: NotRequired[str | None]
     bio: NotRequired[str | None]
     display_name: NotRequired[str | None]
-    preferences: NotRequired[Any]
+    preferences: NotRequired[dict[str, Any] | None]
     user_id: uuid.UUID | str
 
 
@@ -759,7 +841,7 @@ class UserProfilesUpdate(TypedDict):
     avatar_url: NotRequired[str | None]
     bio: NotRequired[str | None]
     display_name: NotRequired[str | None]
-    preferences: NotRequired[Any]
+    preferences: NotRequired[dict[str, Any] | None]
     updated_at: NotRequired[datetime.datetime | str]
 
 
