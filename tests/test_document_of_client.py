@@ -47,7 +47,12 @@ def test_every_section_has_both_languages() -> None:
 
 @pytest.mark.supabase_cli
 def test_typescript_compiles_and_does_what_it_says(database: Database, tmp_path: Path) -> None:
-    with Client.of(database, ADA) as client, rest.server(client) as (address, asked):
+    lost = "POST rpc/log_api_usage"
+    with (
+        Client.of(database, ADA) as client,
+        Client.server(database) as server,
+        rest.server({"publishable-key": client, "secret-key": server}, lost) as (address, asked),
+    ):
         text = program("ts").replace("https://example.supabase.co", address)
         assert compiled(tmp_path, {"client.ts": text}) == ""
         # supabase-js wants a browser, or Node.js 22: it opens a socket for no call of ours.
@@ -61,7 +66,8 @@ def test_typescript_compiles_and_does_what_it_says(database: Database, tmp_path:
             timeout=120,
         )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr + "\n".join(asked)
-    named = re.findall(r'supabase\s*\.(from|rpc)\("(\w+)"', text)
+    assert asked.count(lost) == 2, "sent again, as its answer was lost; the document sees that it counts once"
+    named = re.findall(r'(?:supabase|server)\s*\.(from|rpc)\("(\w+)"', text)
     missed = {f"{'rpc/' if how == 'rpc' else ''}{name}" for how, name in named} - {it.split()[1] for it in asked}
     assert not missed, "these were never called"
 
@@ -89,11 +95,43 @@ def test_python_passes_mypy_and_mistakes_do_not(tmp_path: Path) -> None:
     assert found == [("wrong", str(first + line), word) for line, word in enumerate(WRONG.values())], done.stdout
 
 
+def test_both_languages_know_the_codes_of_the_table() -> None:
+    part = TEXT.partition("\n## Errors\n")[2].partition("\n## ")[0]
+    typescript, python = (text for _, text in BLOCK.findall(part))
+    code = re.compile(r"\b(?:PGRST|PT)?\d\w{2,4}\b")
+    rows = [line for line in part.splitlines() if line.startswith("| `")]
+    table = [code.findall(row.replace("`PGRST000` to", "PGRST000 PGRST001 PGRST002")) for row in rows]
+    assert sorted(code.findall(typescript.partition("];\n")[0])) == sorted(it for row in table for it in row)
+    assert set(code.findall(python.partition("}\n")[0])) == {it for row in table for it in row if "PGRST" not in it}
+
+
+# Of what may pass, twice; of what never will, once.
+PATIENCE = """
+time.sleep = lambda _: None
+refusals = [psycopg.errors.SerializationFailure(), psycopg.errors.QueryCanceled()]
+
+def ask():
+    if refusals:
+        raise refusals.pop()
+    return "answered"
+
+assert patiently(ask) == "answered"
+refusals = [psycopg.errors.CheckViolation(), psycopg.errors.CheckViolation()]
+try:
+    patiently(ask)
+except psycopg.errors.CheckViolation:
+    assert len(refusals) == 1
+else:
+    raise AssertionError
+"""
+
+
 @pytest.fixture
 def running(database: Database, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     file = tmp_path / "client.py"
     url = database.url("authenticator")
-    file.write_text(program("python").replace("postgresql://authenticator@localhost/postgres", url), encoding="utf-8")
+    text = program("python").replace("postgresql://authenticator@localhost/postgres", url)
+    file.write_text(text + PATIENCE, encoding="utf-8")
     return subprocess.run(
         # Its connection lasts as long as the program.
         [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", file],
@@ -109,4 +147,4 @@ def test_python_does_what_it_says(database: Database, running: subprocess.Comple
     assert (running.returncode, running.stderr) == (0, "")
     with database.connect() as owner:
         found = owner.execute("select message, feedback_type, user_id from public.feedback").fetchall()
-    assert found == [("More frameworks, please.", "feature", ADA.id)]
+    assert found == [("More frameworks, please.", "feature", ADA.id), ("I cannot sign up.", "general", None)]

@@ -1,4 +1,4 @@
-"""An HTTP server that speaks for one user as PostgREST does, as far as supabase-js in our documents goes.
+"""An HTTP server that speaks for users as PostgREST does, as far as supabase-js in our documents goes.
 
 What it does not know it refuses, so that no test believes what was never tried. Roles, claims, transactions and the
 database are real; statements are those that PostgREST writes.
@@ -168,8 +168,11 @@ def called(connection: psycopg.Connection[Any], function: str, arguments: Mappin
 
 
 @contextmanager
-def server(client: Client) -> Iterator[tuple[str, list[str]]]:
-    """Serve until the block ends: the address, and what has been asked for."""
+def server(clients: Mapping[str, Client], loses: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Serve until the block ends, by the key of a request: the address, and what has been asked for.
+
+    The first answer to what it `loses` never arrives: the connection ends without one, when all has been done.
+    """
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -177,9 +180,11 @@ def server(client: Client) -> Iterator[tuple[str, list[str]]]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             asked.append(f"{self.command} {urlsplit(self.path).path.removeprefix('/rest/v1/')}")
             try:
-                answer = serve(client, self.command, self.path, self.headers, body)
+                answer = serve(clients[self.headers["apikey"]], self.command, self.path, self.headers, body)
             except UnknownError as problem:
                 answer = Answer(501, {"code": "TEST", "message": f"not understood: {problem}"})
+            if asked[-1] == loses and asked.count(loses) == 1:
+                return
             text = b"" if answer.body is None else json.dumps(answer.body).encode()
             self.send_response(answer.status)
             self.send_header("Content-Type", "application/json")
