@@ -1,6 +1,11 @@
 """The command line: every command explains itself, and what can be expected to fail fails in one clear line."""
 
+import os
+import shutil
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 
 import click
 import psycopg
@@ -30,11 +35,32 @@ def test_it_says_its_version() -> None:
     assert result.stdout == f"forge-db {project['version']}\n"
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+# What each shell makes of the script, without a terminal: zsh's own functions only print what they are given.
+SHELLS = {
+    "bash": "COMP_WORDS=({tool} emit) COMP_CWORD=1; _forge_db_completion {tool}; echo ${{COMPREPLY[@]}}",
+    "zsh": "words=({tool} emit); CURRENT=2; _describe() {{ print -r -- ${{(P)3}} }}; _forge_db_completion",
+    "fish": "complete -C '{tool} emit'",
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_the_shell_can_complete(shell: str) -> None:
+    """Also where it is called by its path: it need not be among the shell's commands."""
     result = CliRunner().invoke(main, prog_name="forge-db", env={"_FORGE_DB_COMPLETE": f"{shell}_source"})
     assert result.exit_code == 0
-    assert "_FORGE_DB_COMPLETE" in result.stdout
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    script = "compdef() {{}}; " * (shell == "zsh") + "{source}\n" + SHELLS[shell]
+    tool = Path(sys.executable).with_name("forge-db")
+    done = subprocess.run(
+        [shell, "-c", script.format(source=result.stdout, tool=tool)],
+        env={**os.environ, "PATH": "/usr/local/bin:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("emit-pgtap")
 
 
 def test_completion_knows_commands_and_options() -> None:

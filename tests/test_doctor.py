@@ -91,6 +91,40 @@ def test_what_is_too_old_or_stale_is_told(bare: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0
 
 
+def test_a_postgresql_of_another_version_is_told(bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "postgres", "postgres (PostgreSQL) 14.9")
+    monkeypatch.setenv("FORGE_PG_BIN", str(tmp_path))
+    result = run()
+    found, command = state(result, "postgresql")
+    assert (found, result.exit_code) == ("too old", 1)
+    assert command.startswith("Point FORGE_PG_BIN at one of these")
+
+
+def test_a_driver_of_another_version_is_told(bare: Path) -> None:
+    put(bare, "chromium", "Chromium 141.0.1 built on Debian")
+    put(bare, "chromedriver", "ChromeDriver 139.0.2")
+    assert state(run(), "chromedriver") == ("stale", "apt install chromium chromium-driver")
+    put(bare, "chromedriver", "ChromeDriver 141.0.9")
+    assert state(run(), "chromedriver") == ("ok", "")
+
+
+def test_a_program_that_does_not_run_is_missing(bare: Path) -> None:
+    (bare / "pgbouncer").write_text(f"#!{shutil.which('sh') or '/bin/sh'}\necho no such library >&2; exit 127\n")
+    (bare / "pgbouncer").chmod(0o755)
+    result = run()
+    assert state(result, "pgbouncer") == ("missing", "apt install pgbouncer")
+    assert "for make test-pgbouncer: does not run" in result.stdout
+
+
+@pytest.mark.usefixtures("bare")
+def test_without_graphviz_only_the_diagrams_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    result = run()
+    found, command = state(result, "pygraphviz")
+    assert (found, result.exit_code) == ("missing", 0)
+    assert command.startswith("apt install graphviz libgraphviz-dev ")
+
+
 @pytest.mark.usefixtures("bare")
 def test_packages_of_another_version_fail_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pins = tmp_path / "constraints.txt"

@@ -13,6 +13,10 @@ SUPPORTED = range(15, 19)
 SYSTEM = Path("/usr/lib/postgresql")
 
 
+class UnsupportedError(ForgeError):
+    """A PostgreSQL that is there, of a version that is not supported."""
+
+
 @dataclass(frozen=True)
 class Binaries:
     """One installation of PostgreSQL: a directory of programs, and their major version."""
@@ -48,7 +52,7 @@ def at(directory: Path) -> Binaries:
     found = re.search(r"\) (\d+)", said)
     version = int(found[1]) if found else 0
     if version not in SUPPORTED:
-        raise ForgeError(
+        raise UnsupportedError(
             f"PostgreSQL 15 to 18 is needed, {directory} holds {said.strip()}",
             "Point FORGE_PG_BIN at one of these, or unset it to use the PostgreSQL installed with the project.",
         )

