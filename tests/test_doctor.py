@@ -91,7 +91,8 @@ def test_what_is_too_old_or_stale_is_told(bare: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0
 
 
-def test_a_postgresql_of_another_version_is_told(bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("bare")
+def test_a_postgresql_of_another_version_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path, "postgres", "postgres (PostgreSQL) 14.9")
     monkeypatch.setenv("FORGE_PG_BIN", str(tmp_path))
     result = run()
