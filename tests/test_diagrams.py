@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from forge_db import diagrams
 from forge_db.cli import main
 from forge_db.diagrams import drawing, layout, model
-from forge_db.diagrams.layout import Box, Line
+from forge_db.diagrams.layout import Box, Frame, Layout, Line
 from forge_db.diagrams.model import Model
 from forge_db.errors import ForgeError
 from harness.databases import Database
@@ -129,6 +129,17 @@ def test_nothing_covers_anything_else() -> None:
         assert (left, top) == pytest.approx((end.left + end.width, end.top + 15), abs=1.5)
         assert (right, bottom) == pytest.approx((start.left, start.top + 30 + 19 * (line.row - 0.5)), abs=1.5)
     assert 0.8 < placed.width / placed.height < 2.5
+
+
+def test_parts_take_the_shapes_with_which_least_is_empty() -> None:
+    def shaped(name: str, *sizes: tuple[int, int]) -> list[Layout]:
+        return [Layout(width, height, {name: Frame(0, 0, width, height)}, {}) for width, height in sizes]
+
+    parts = [shaped("a", (100, 100), (300, 40)), shaped("b", (300, 60)), shaped("c", (300, 60), (100, 200))]
+    chosen, placed = layout.pack_any(parts, gap=10)
+    assert [it.width for it in chosen] == [300, 300, 300]
+    assert (placed.width, placed.height) == (300, 180)
+    assert layout.size(placed) < layout.size(layout.pack([shapes[0] for shapes in parts], gap=10))
 
 
 def test_what_is_started_afterwards_has_the_fonts_of_the_machine(capfd: pytest.CaptureFixture[str]) -> None:

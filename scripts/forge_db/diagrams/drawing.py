@@ -109,20 +109,25 @@ def overall(model: Model, href: str = "") -> str:
             shown = tuple(column for column in table.columns if {"PK", "FK"} & set(column.keys))
             pointers = {column: target for (name, column), target in leading.items() if name == table.name}
             cards.append(Card(table.name, it.number, table, shown, pointers))
-        within = [link for link in model.links if {link.table, link.target} <= names]
-        links |= {Line(link.table, row_in(cards, link), link.target): link for link in within}
+        own = [link for link in model.links if {link.table, link.target} <= names]
+        links |= {Line(link.table, row_in(cards, link), link.target): link for link in own}
     width = max(card.width for card in cards)
-    groups = []
+    shapes = []
     for it in model.domains:
         boxes = [card.box(width) for card in cards if card.domain == it.number]
-        inner = layout.place(boxes, [line for line in links if any(box.name == line.start for box in boxes)])
-        framed = inner.moved(PADDING, PADDING + HEAD - 8)
-        groups.append(replace(framed, width=inner.width + 2 * PADDING, height=inner.height + 2 * PADDING + HEAD - 8))
-    placed = layout.pack(groups, gap=24)
+        within = [line for line in links if any(box.name == line.start for box in boxes)]
+        shapes.append([framed(inner) for inner in layout.placings(boxes, within)])
+    groups, placed = layout.pack_any(shapes, gap=24)
     frames = [
         Group(it.number, it.title, around(it, placed, group)) for it, group in zip(model.domains, groups, strict=True)
     ]
     return draw("The whole database", "all tables with their keys, by subject.", cards, links, placed, frames, href)
+
+
+def framed(inner: Layout) -> Layout:
+    """With room for the frame of its domain and for the title."""
+    moved = inner.moved(PADDING, PADDING + HEAD - 8)
+    return replace(moved, width=inner.width + 2 * PADDING, height=inner.height + 2 * PADDING + HEAD - 8)
 
 
 def around(it: Domain, placed: Layout, group: Layout) -> Frame:

@@ -21,6 +21,9 @@ FONTS = Path(__file__).with_name("fonts.conf")
 # Width by height of what comes out.
 SHAPE = 1.5
 
+# What is tried, in tenths of the width that it would have were nothing empty.
+WIDTHS = (4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 25)
+
 Point = tuple[float, float]
 
 
@@ -72,8 +75,13 @@ class Layout:
 
 def place(boxes: Sequence[Box], lines: Sequence[Line]) -> Layout:
     """Place boxes: those that hang together by lines, and the parts beside each other."""
+    return placings(boxes, lines)[0]
+
+
+def placings(boxes: Sequence[Box], lines: Sequence[Line]) -> list[Layout]:
+    """The same in several shapes, the one that a screen has first."""
     parts = [one_part([box for box in boxes if box.name in names], lines) for names in connected(boxes, lines)]
-    return pack(parts, gap=28)
+    return packings(parts, gap=28)
 
 
 def connected(boxes: Sequence[Box], lines: Sequence[Line]) -> list[set[str]]:
@@ -123,10 +131,36 @@ def no_fonts() -> Iterator[None]:
 
 def pack(parts: Sequence[Layout], gap: float) -> Layout:
     """Parts beside and below each other, in an order that reads, and in a shape that a screen has."""
+    return packings(parts, gap)[0]
+
+
+def packings(parts: Sequence[Layout], gap: float) -> list[Layout]:
+    """The same in several shapes, the one that a screen has first."""
     widest = max(part.width for part in parts)
     ideal = sqrt(SHAPE * sum((part.width + gap) * (part.height + gap) for part in parts))
-    tried = [_pack(parts, gap, max(widest, ideal * tenths / 10)) for tenths in range(8, 17)]
-    return min(tried, key=lambda it: max(it.width / SHAPE, it.height))
+    tried = [_pack(parts, gap, max(widest, ideal * tenths / 10)) for tenths in WIDTHS]
+    return sorted({(it.width, it.height): it for it in tried}.values(), key=size)
+
+
+def size(it: Layout) -> tuple[float, float]:
+    """The height of the screen that it needs, and how much of that it fills."""
+    return max(it.width / SHAPE, it.height), it.width * it.height
+
+
+def pack_any(parts: Sequence[Sequence[Layout]], gap: float) -> tuple[list[Layout], Layout]:
+    """Parts of which each may take one of several shapes: those with which least is empty, and how they are packed."""
+    chosen = [shapes[0] for shapes in parts]
+    best = pack(chosen, gap)
+    is_better = True
+    while is_better:
+        is_better = False
+        for number, shapes in enumerate(parts):
+            for shape in shapes:
+                other = [*chosen[:number], shape, *chosen[number + 1 :]]
+                packed = pack(other, gap)
+                if size(packed) < size(best):
+                    chosen, best, is_better = other, packed, True
+    return chosen, best
 
 
 def _pack(parts: Sequence[Layout], gap: float, width: float) -> Layout:
