@@ -125,6 +125,21 @@ def test_loads_without_a_complaint_and_shows_every_section(opened: Chrome) -> No
     assert wide <= 0, "nothing sticks out of the page"
 
 
+CUT_OFF = """
+    return [...document.querySelectorAll('svg.pygal-chart')].flatMap(chart => {
+        const legend = chart.querySelector('.legends'), frame = chart.getBoundingClientRect();
+        const found = legend?.getBoundingClientRect();
+        return found ? [found.bottom - frame.bottom, found.right - frame.right] : [];
+    })
+"""
+
+
+def test_no_legend_of_a_chart_is_cut_off(opened: Chrome) -> None:
+    beyond = opened.execute_script(CUT_OFF)
+    assert len(beyond) >= 2
+    assert all(it <= 0 for it in beyond), beyond
+
+
 def test_search_finds_and_leads_there(opened: Chrome) -> None:
     assert search(opened, "feedback")[0] == "public.feedback"
     assert "public.check_rate_limit(provider text)" in search(opened, "check_rate")[0] or search(opened, "check_rate")

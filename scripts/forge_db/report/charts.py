@@ -37,7 +37,6 @@ COMMON = {
     "js": [],
     "disable_xml_declaration": True,
     "explicit_size": False,
-    "show_legend": True,
     "legend_at_bottom": True,
     "legend_at_bottom_columns": 5,
     "legend_box_size": 12,
@@ -46,13 +45,18 @@ COMMON = {
 }
 
 
+def legend(series: Mapping[str, object]) -> dict[str, Any]:
+    """Where there is more than one. With fewer than it has columns, pygal leaves it less room than it takes."""
+    return {"show_legend": True, "margin_bottom": 28} if len(series) > 1 else {"show_legend": False}
+
+
 def over_time(days: Sequence[Any], series: Mapping[str, Sequence[float | None]], unit: str = "") -> Markup:
     """Lines by day, one under the other in the same chart, from zero."""
     chart = pygal.Line(
         width=860, height=280, fill=len(series) == 1, show_dots=len(days) < 20, dots_size=3,
         x_labels_major_every=max(1, len(days) // 8), show_minor_x_labels=False, truncate_label=10,
         include_x_axis=True, min_scale=3, max_scale=6, value_formatter=lambda value: short(value, unit),
-        **COMMON | {"show_legend": len(series) > 1},
+        **COMMON | legend(series),
     )  # fmt: skip
     chart.x_labels = [f"{day:%d %b}" for day in days]
     for name, values in series.items():
@@ -78,7 +82,7 @@ def times(names: Sequence[str], values: Sequence[float]) -> Markup:
 def listed(kind: Any, names: Sequence[str], series: Mapping[str, Sequence[Any]], **options: Any) -> Markup:
     chart = kind(
         width=860, height=70 + 26 * len(names), spacing=6, truncate_label=60, min_scale=3, max_scale=6,
-        **COMMON | {"show_legend": len(series) > 1} | options,
+        **COMMON | legend(series) | options,
     )  # fmt: skip
     # From the top, as one reads.
     chart.x_labels = list(reversed(names))
